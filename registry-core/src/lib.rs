@@ -1,0 +1,1 @@
+//! The rules and the storage of a container registry, without any network.

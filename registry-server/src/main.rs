@@ -1,0 +1,2 @@
+//! A private OCI registry in one binary.
+fn main() {}
