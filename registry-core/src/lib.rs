@@ -1,3 +1,35 @@
 //! The rules and the storage of a container registry, without any network.
+//!
+//! [`Registry`] is the whole of it: open one on a directory, act on behalf of an [`Actor`]. Everything that may be
+//! done and everything that may exist is decided here, so that every caller meets the same rules.
 
+mod access;
+mod clock;
+mod content;
+mod entropy;
+mod error;
+mod files;
+mod ids;
+mod metadata;
+mod model;
 pub mod oci;
+mod registry;
+mod settings;
+
+pub use access::{Action, Actor, Principal, PrincipalId};
+pub use clock::Clock;
+pub use content::BlobReader;
+pub use entropy::Entropy;
+pub use error::Error;
+pub use model::keys::UploadId;
+pub use registry::{
+    Account, BlobInfo, CatalogPage, ManifestContent, ManifestInfo, Mounted, NewUser, Precondition, Pushed,
+    ReferrersPage, Registry, Swept, TagsPage, UploadWriter,
+};
+pub use settings::Settings;
+
+/// What tests of durability need: a disk in memory on which the power can be cut.
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation {
+    pub use crate::files::{SimulatedDisk, SyncPoint};
+}

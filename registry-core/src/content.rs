@@ -1,0 +1,192 @@
+//! The bytes: one file for each digest under `blobs/`, one for each open upload under `uploads/`.
+//!
+//! Bytes are durable before they are named. They are written to a staged file, synced, renamed into place and their
+//! directory is synced; only then may a transaction name the digest. Blob files are never written in place and never
+//! truncated: a new one is renamed over the old, which an open handle goes on reading.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::Error;
+use crate::files::{Disk, DiskFile, SyncPoint};
+use crate::model::keys::UploadId;
+use crate::oci::{Algorithm, Digest, Hasher};
+
+/// How much is read at once to hash a file again.
+const READ_BYTES: usize = 256 << 10;
+
+/// The files of a registry.
+#[derive(Debug)]
+pub(crate) struct Content {
+    disk: Arc<dyn Disk>,
+    blobs: PathBuf,
+    uploads: PathBuf,
+    locked: Mutex<HashSet<Digest>>,
+    unlocked: Condvar,
+}
+
+/// Excludes placing and unlinking the file of one digest while it is held.
+#[derive(Debug)]
+pub(crate) struct DigestLock<'a> {
+    content: &'a Content,
+    digest: Digest,
+}
+
+impl Drop for DigestLock<'_> {
+    fn drop(&mut self) {
+        let mut locked = self.content.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        locked.remove(&self.digest);
+        self.content.unlocked.notify_all();
+    }
+}
+
+impl Content {
+    /// Opens the content under `root`, making what directories lack.
+    pub(crate) fn open(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, Error> {
+        let (blobs, uploads) = (root.join("blobs"), root.join("uploads"));
+        disk.create_directory(&blobs)?;
+        disk.create_directory(&uploads)?;
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let directory = blobs.join(algorithm.name());
+            disk.create_directory(&directory)?;
+            for shard in 0..=u8::MAX {
+                disk.create_directory(&directory.join(format!("{shard:02x}")))?;
+            }
+            // Every time, since whoever made them may have been stopped before this.
+            disk.sync_directory(&directory, SyncPoint::Layout)?;
+        }
+        disk.sync_directory(&blobs, SyncPoint::Layout)?;
+        disk.sync_directory(root, SyncPoint::Layout)?;
+        Ok(Self { disk, blobs, uploads, locked: Mutex::default(), unlocked: Condvar::new() })
+    }
+
+    fn shard(&self, digest: &Digest) -> PathBuf {
+        self.blobs.join(digest.algorithm().name()).join(&digest.hex()[..2])
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.shard(digest).join(digest.hex())
+    }
+
+    fn staged_path(&self, upload: UploadId) -> PathBuf {
+        self.uploads.join(upload.to_string())
+    }
+
+    /// Waits for the digest's lock: held from the rename to the commit that names it, and around an unlink.
+    pub(crate) fn lock(&self, digest: &Digest) -> DigestLock<'_> {
+        let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        while !locked.insert(*digest) {
+            locked = self.unlocked.wait(locked).unwrap_or_else(PoisonError::into_inner);
+        }
+        DigestLock { content: self, digest: *digest }
+    }
+
+    /// The staged file of an upload, and whether it had to be made.
+    pub(crate) fn staged(&self, upload: UploadId) -> Result<Arc<dyn DiskFile>, Error> {
+        let path = self.staged_path(upload);
+        match self.disk.open(&path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(self.disk.create(&path)?),
+            opened => Ok(opened?),
+        }
+    }
+
+    /// Makes what was appended to a staged file survive a power cut: the bytes and the file's name.
+    pub(crate) fn sync_staged(&self, file: &dyn DiskFile) -> Result<(), Error> {
+        file.sync(SyncPoint::StagedBytes)?;
+        Ok(self.disk.sync_directory(&self.uploads, SyncPoint::StagingDirectory)?)
+    }
+
+    /// Moves the synced staged file to the place of its digest, over whatever lies there: a file that is already
+    /// there is never trusted.
+    pub(crate) fn place(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
+        self.disk.rename(&self.staged_path(upload), &self.blob_path(&lock.digest))?;
+        Ok(self.disk.sync_directory(&self.shard(&lock.digest), SyncPoint::BlobDirectory)?)
+    }
+
+    /// Moves a file that no row came to name back to its upload.
+    pub(crate) fn take_back(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
+        Ok(self.disk.rename(&self.blob_path(&lock.digest), &self.staged_path(upload))?)
+    }
+
+    /// Writes `bytes` to the place of their digest, durably.
+    pub(crate) fn write(&self, lock: &DigestLock<'_>, upload: UploadId, bytes: &[u8]) -> Result<(), Error> {
+        let file = self.staged(upload)?;
+        let written =
+            file.write_all_at(bytes, 0).and_then(|()| file.sync(SyncPoint::StagedBytes)).map_err(Error::from);
+        written.and_then(|()| self.place(lock, upload)).inspect_err(|_| {
+            // Best effort: a file left behind is found after an unclean stop.
+            let _ = self.disk.unlink(&self.staged_path(upload));
+        })
+    }
+
+    /// Opens the file of a digest; `None` if it is absent or not `size` bytes long, so that a push can heal it.
+    pub(crate) fn read(&self, digest: &Digest, size: u64) -> Result<Option<BlobReader>, Error> {
+        let file = match self.disk.open_read(&self.blob_path(digest)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        Ok((file.len()? == size).then_some(BlobReader { file, size }))
+    }
+
+    /// Removes the file of a digest that no row names.
+    pub(crate) fn unlink_blob(&self, lock: &DigestLock<'_>) -> Result<(), Error> {
+        Ok(self.disk.unlink(&self.blob_path(&lock.digest))?)
+    }
+
+    /// Removes the staged file of an upload that has ended.
+    pub(crate) fn unlink_staged(&self, upload: UploadId) -> Result<(), Error> {
+        Ok(self.disk.unlink(&self.staged_path(upload))?)
+    }
+
+    /// The digests that have a file, of one algorithm and one first byte of the hash.
+    pub(crate) fn list_shard(&self, algorithm: Algorithm, shard: u8) -> Result<Vec<Digest>, Error> {
+        let names = self.disk.list(&self.blobs.join(algorithm.name()).join(format!("{shard:02x}")))?;
+        Ok(names.iter().filter_map(|hex| format!("{}:{hex}", algorithm.name()).parse().ok()).collect())
+    }
+
+    /// The uploads that have a staged file.
+    pub(crate) fn list_staged(&self) -> Result<Vec<UploadId>, Error> {
+        Ok(self.disk.list(&self.uploads)?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+}
+
+/// Hashes the first `len` bytes of a file.
+pub(crate) fn hash_file(file: &dyn DiskFile, algorithm: Algorithm, len: u64) -> Result<Hasher, Error> {
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; READ_BYTES];
+    let mut offset = 0;
+    while offset < len {
+        let want = READ_BYTES.min(usize::try_from(len - offset).unwrap_or(READ_BYTES));
+        let got = file.read_at(&mut buffer[..want], offset)?;
+        if got == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        hasher.update(&buffer[..got]);
+        offset += got as u64;
+    }
+    Ok(hasher)
+}
+
+/// An open blob: its bytes stay readable while this lives, whatever is deleted meanwhile.
+#[derive(Clone, Debug)]
+pub struct BlobReader {
+    file: Arc<dyn DiskFile>,
+    size: u64,
+}
+
+impl BlobReader {
+    /// The size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads into `buffer` from `offset` on; gives the number of bytes read, 0 at the end.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the disk fails.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Error> {
+        Ok(self.file.read_at(buffer, offset)?)
+    }
+}

@@ -1,0 +1,109 @@
+//! Every way an operation can refuse. Only the edge turns these into statuses or codes.
+
+use std::io;
+
+use crate::access::Action;
+use crate::oci::{Digest, RepositoryName};
+
+/// Why an operation was refused or failed. After any of these, nothing of the operation happened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository does not exist, or must look so to this actor.
+    #[error("repository {0} is not known")]
+    RepositoryUnknown(RepositoryName),
+    /// The repository has no such blob.
+    #[error("blob {0} is not known to the repository")]
+    BlobUnknown(Digest),
+    /// A live manifest refers to the blob.
+    #[error("blob {0} is referred to by a manifest")]
+    BlobInUse(Digest),
+    /// The repository has no such manifest or tag.
+    #[error("manifest {0} is not known to the repository")]
+    ManifestUnknown(String),
+    /// A manifest refers to content that the repository does not hold.
+    #[error("manifest refers to content that the repository does not hold")]
+    ManifestBlobUnknown(Vec<Digest>),
+    /// The upload session does not exist, has ended, or belongs to somebody else.
+    #[error("upload is not known")]
+    UploadUnknown,
+    /// Another request is writing to the upload.
+    #[error("upload is being written by another request")]
+    UploadBusy,
+    /// A chunk does not start where the upload stands.
+    #[error("chunk does not start at the upload's offset {offset}")]
+    ChunkOutOfOrder {
+        /// The bytes that the upload holds.
+        offset: u64,
+    },
+    /// The content does not have the digest that was announced.
+    #[error("content has digest {actual}, not {expected}")]
+    DigestMismatch {
+        /// What the client announced.
+        expected: Digest,
+        /// What the bytes hash to.
+        actual: Digest,
+    },
+    /// The blob is larger than the registry takes.
+    #[error("blob is larger than {limit_bytes} bytes")]
+    BlobTooLarge {
+        /// The limit in bytes.
+        limit_bytes: u64,
+    },
+    /// The precondition that came with a manifest does not hold.
+    #[error("the reference does not stand where the precondition wants it")]
+    PreconditionFailed,
+    /// The action is not granted to the actor.
+    #[error("{action} on {repository} is not granted")]
+    Denied {
+        /// What was asked for.
+        action: Action,
+        /// Where.
+        repository: RepositoryName,
+    },
+    /// Nobody is signed in, and the action is not open to everybody.
+    #[error("signing in is needed to {action} on {repository}")]
+    SignInNeeded {
+        /// What was asked for.
+        action: Action,
+        /// Where.
+        repository: RepositoryName,
+    },
+    /// The credential was revoked: its principal is gone, disabled, or has a newer one.
+    #[error("the credential is no longer valid")]
+    CredentialRevoked,
+    /// The name is taken by a user or an organization.
+    #[error("the name {0} is taken")]
+    NameTaken(String),
+    /// The first administrator can only be made while there is no user.
+    #[error("the registry has users already")]
+    AlreadyInitialized,
+    /// The disk, or the space kept ahead on it, is used up.
+    #[error("storage is full")]
+    StorageFull,
+    /// Storage failed in a way that may pass.
+    #[error("storage is unavailable")]
+    Unavailable,
+    /// The data directory is used by another process.
+    #[error("the data directory is in use: {0}")]
+    InUse(String),
+    /// A row does not decode: it is damaged, or a later version of this program wrote it.
+    #[error("table {0} holds a row that cannot be read")]
+    Corrupt(&'static str),
+    /// The metadata engine failed; the cause is for the log, never for a client.
+    #[error("metadata failed")]
+    Metadata(#[source] Box<redb::Error>),
+    /// A file failed; the cause is for the log, never for a client.
+    #[error("a file failed")]
+    File(#[source] io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(cause: io::Error) -> Self {
+        if is_full(&cause) { Self::StorageFull } else { Self::File(cause) }
+    }
+}
+
+/// Whether an I/O error means that there is no room: on the disk, or within the user's disk quota.
+pub(crate) fn is_full(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,225 @@
+//! Group commit: callers run in turn on one open transaction and share its one durable commit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::database::{self, Transaction};
+use super::overlay::{Changes, WriteTxn};
+use super::{Growth, Lane, Metadata};
+use crate::Error;
+
+/// A batch commits at the latest when this many callers have joined it.
+const BATCH_MAX: usize = 256;
+
+/// The batch that is being filled, if any.
+#[derive(Debug, Default)]
+pub(super) struct OpenBatch(Option<Batch>);
+
+struct Batch {
+    transaction: Transaction,
+    outcome: Arc<Outcome>,
+    joined: usize,
+    is_changed: bool,
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch").field("joined", &self.joined).finish_non_exhaustive()
+    }
+}
+
+/// Why a batch did not become durable.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    Full,
+    Unavailable,
+}
+
+/// What became of a batch, told to everyone who joined it.
+#[derive(Debug, Default)]
+struct Outcome {
+    settled: Mutex<Option<Result<(), Failure>>>,
+    told: Condvar,
+}
+
+impl Outcome {
+    fn settle(&self, result: Result<(), Failure>) {
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        self.told.notify_all();
+    }
+
+    fn wait(&self) -> Result<(), Error> {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match *settled {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(Failure::Full)) => return Err(Error::StorageFull),
+                Some(Err(Failure::Unavailable)) => return Err(Error::Unavailable),
+                None => settled = self.told.wait(settled).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+impl OpenBatch {
+    /// Fails everyone in the batch and forgets its transaction.
+    pub(super) fn give_up(&mut self) {
+        if let Some(batch) = self.0.take() {
+            drop(batch.transaction);
+            batch.outcome.settle(Err(Failure::Unavailable));
+        }
+    }
+}
+
+/// Set by tests: writes then wait for one commit that the test orders. Never set otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Held(AtomicBool);
+
+impl Metadata {
+    /// Runs `work` in a write of this lane and returns its value once the shared commit is durable.
+    ///
+    /// A refusal waits for the commit too, since it read what others in the batch had written. A panic in `work`
+    /// changes nothing and goes on in this caller.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::StorageFull`] and [`Error::Unavailable`], after which nothing of it happened.
+    pub(crate) fn write_in<T>(
+        &self,
+        lane: Lane,
+        growth: Growth,
+        work: impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut place = self.lanes.arrive(lane);
+        let mut open = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = Instant::now();
+        let seen = self.reopenings();
+        let batch = match self.begun(&mut open, growth) {
+            Ok(batch) => batch,
+            Err(error) => {
+                if super::is_failure(&error) && error_is_from_engine(growth, &error) {
+                    self.reopen(&mut open, seen);
+                }
+                self.settle_if_last(&mut open, place.leave());
+                return Err(error);
+            }
+        };
+        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&batch.transaction, &work)));
+        batch.joined += 1;
+        let outcome = Arc::clone(&batch.outcome);
+        let (value, changes) = match attempt {
+            Ok(Ok((value, changes))) => (Ok(Ok(value)), changes),
+            Ok(Err(refusal)) => (Ok(Err(refusal)), Changes::new()),
+            Err(panic) => (Err(panic), Changes::new()),
+        };
+        let is_full = batch.joined >= BATCH_MAX;
+        batch.is_changed |= !changes.is_empty();
+        if let Err(cause) = database::merge(&batch.transaction, changes) {
+            tracing::error!(%cause, "a write could not be merged: its batch is given up");
+            open.give_up();
+            self.reopen(&mut open, seen);
+        }
+        let is_last = place.leave() && !self.held.0.load(Ordering::SeqCst);
+        self.settle_if_last(&mut open, is_last || is_full);
+        drop(open);
+        self.lanes.spent(lane, start);
+        if !self.held.0.load(Ordering::SeqCst) {
+            outcome.wait()?;
+        }
+        value.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// The batch being filled, begun if there is none.
+    fn begun<'o>(&self, open: &'o mut OpenBatch, growth: Growth) -> Result<&'o mut Batch, Error> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let opened = opened.as_ref().ok_or(Error::Unavailable)?;
+        if growth == Growth::Grows && !opened.reserve.is_whole() {
+            return Err(Error::StorageFull);
+        }
+        if open.0.is_none() {
+            open.0 = Some(Batch {
+                transaction: database::begin_write(&opened.database)?,
+                outcome: Arc::default(),
+                joined: 0,
+                is_changed: false,
+            });
+        }
+        open.0.as_mut().ok_or(Error::Unavailable)
+    }
+
+    /// Commits the batch if nobody is left to join it, and tells everyone in it.
+    fn settle_if_last(&self, open: &mut MutexGuard<'_, OpenBatch>, is_last: bool) {
+        if !is_last {
+            return;
+        }
+        let Some(batch) = open.0.take() else { return };
+        let seen = self.reopenings();
+        // A batch of refusals has read only committed rows of others and changed none: there is nothing to sync.
+        let result = if batch.is_changed {
+            batch.transaction.commit().map_err(database::failed)
+        } else {
+            batch.transaction.abort().map_err(database::failed)
+        };
+        let result = result.map_err(|error| match error {
+            Error::StorageFull => Failure::Full,
+            cause => {
+                tracing::error!(%cause, "a batch of writes did not become durable");
+                Failure::Unavailable
+            }
+        });
+        if result.is_err() {
+            self.reopen(open, seen);
+        }
+        batch.outcome.settle(result);
+    }
+}
+
+/// A refusal for want of reserve is ours; every other failure to begin is the engine's.
+fn error_is_from_engine(growth: Growth, error: &Error) -> bool {
+    !(growth == Growth::Grows && matches!(error, Error::StorageFull))
+}
+
+/// Runs `work` over the shared transaction and hands out what it would change.
+fn attempt<T>(
+    open: &Transaction,
+    work: &impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
+) -> Result<(T, Changes), Error> {
+    let mut txn = WriteTxn::over(open);
+    let value = work(&mut txn);
+    #[cfg(any(test, feature = "simulation"))]
+    assert_runs_alike(open, work, value.is_ok(), &txn);
+    Ok((value?, txn.into_changes()))
+}
+
+/// A write may have to run again, on another engine; so it must not depend on anything but the rows.
+#[cfg(any(test, feature = "simulation"))]
+fn assert_runs_alike<T>(
+    open: &Transaction,
+    work: &impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
+    was_ok: bool,
+    first: &WriteTxn<'_>,
+) {
+    let mut again = WriteTxn::over(open);
+    let is_ok = work(&mut again).is_ok();
+    assert_eq!(was_ok, is_ok, "a write was decided differently when it ran again");
+    assert!(!is_ok || first.changed_alike(&again), "a write changed other rows when it ran again");
+}
+
+#[cfg(any(test, feature = "simulation"))]
+impl Metadata {
+    /// From now on writes return before their commit, until [`Self::commit_held`]: a batch, on one thread.
+    pub(crate) fn hold_commits(&self) {
+        self.held.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Commits what was written since [`Self::hold_commits`]; only then may it count as acknowledged.
+    pub(crate) fn commit_held(&self) -> Result<(), Error> {
+        self.held.0.store(false, Ordering::SeqCst);
+        let mut open = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(outcome) = open.0.as_ref().map(|batch| Arc::clone(&batch.outcome)) else { return Ok(()) };
+        self.settle_if_last(&mut open, true);
+        drop(open);
+        outcome.wait()
+    }
+}

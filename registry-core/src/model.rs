@@ -1,0 +1,14 @@
+//! Every table and record of the registry, and the row operations that keep counts, edges and holds true.
+//!
+//! Nothing here touches files or threads: it runs inside `Metadata::read` and `Metadata::write`.
+
+pub(crate) mod accounts;
+pub(crate) mod authorize;
+pub(crate) mod blobs;
+pub(crate) mod keys;
+pub(crate) mod manifests;
+pub(crate) mod records;
+pub(crate) mod repositories;
+pub(crate) mod tables;
+pub(crate) mod tags;
+pub(crate) mod uploads;

@@ -1,0 +1,292 @@
+//! Manifests in repositories: links, edges, what holds them, withdrawal.
+
+use super::authorize::Granted;
+use super::blobs::{self, Reference};
+use super::keys::{Hold, Work};
+use super::records::{DigestField, Manifest, ManifestLink, Referrer};
+use super::repositories;
+use super::tables::{
+    BLOB_MANIFESTS, HOLDS, MANIFEST_BLOBS, MANIFEST_BYTES, MANIFEST_CHILDREN, MANIFEST_LINKS, MANIFESTS,
+    REFERRERS, WITHDRAWN, WORK,
+};
+use super::tags;
+use crate::Error;
+use crate::metadata::{Rows, WriteTxn};
+use crate::oci::{self, Digest};
+use crate::settings::Settings;
+
+/// A deletion ends this many tags at once; the background lane ends the others.
+const TAGS_ENDED_AT_ONCE: usize = 100;
+/// How many indexes are asked whether one of them still holds a child.
+const INDEXES_ASKED: usize = 64;
+
+/// The manifest's presence, unless it is withdrawn.
+///
+/// # Errors
+/// [`Error::ManifestUnknown`].
+pub(crate) fn present(rows: &impl Rows, at: Granted, digest: &Digest) -> Result<ManifestLink, Error> {
+    rows.get(&MANIFEST_LINKS, &(at.repository, *digest))?
+        .filter(|link| link.withdrawn_ms.is_none())
+        .ok_or_else(|| Error::ManifestUnknown(digest.to_string()))
+}
+
+fn is_present(rows: &impl Rows, at: Granted, digest: &Digest) -> Result<bool, Error> {
+    let link = rows.get(&MANIFEST_LINKS, &(at.repository, *digest))?;
+    Ok(link.is_some_and(|link| link.withdrawn_ms.is_none()))
+}
+
+/// Stores a pushed manifest in the repository: all of it, or nothing if it refers to what is not there.
+///
+/// Bytes above the size of a record must lie in the digest's file already (`is_file`).
+///
+/// # Errors
+/// [`Error::ManifestBlobUnknown`].
+pub(crate) fn put(
+    txn: &mut WriteTxn<'_>,
+    settings: &Settings,
+    at: Granted,
+    digest: &Digest,
+    manifest: &oci::Manifest,
+    is_file: bool,
+    now_ms: u64,
+) -> Result<(), Error> {
+    require(txn, settings, at, manifest)?;
+    let key = (at.repository, *digest);
+    match txn.get(&MANIFEST_LINKS, &key)? {
+        None => insert(txn, at, digest, manifest, is_file, now_ms),
+        Some(mut link) => {
+            if link.withdrawn_ms.is_some() {
+                link = revive(txn, at, digest, link)?;
+            }
+            link.media_type = manifest.media_type().to_owned();
+            link.pushed_ms = now_ms;
+            txn.put(&MANIFEST_LINKS, &key, &link);
+            Ok(())
+        }
+    }
+}
+
+/// Refuses a manifest whose required content the repository does not hold.
+///
+/// `subject` is not among it: a signature may arrive before what it signs (distribution-spec, "Pushing Manifests
+/// with Subject").
+fn require(
+    rows: &impl Rows,
+    settings: &Settings,
+    at: Granted,
+    manifest: &oci::Manifest,
+) -> Result<(), Error> {
+    let mut missing = Vec::new();
+    for blob in manifest.blobs() {
+        let is_needed = blob.required && !settings.sparse_images;
+        if is_needed && !blobs::row(rows, at, &blob.digest)?.is_visible() {
+            missing.push(blob.digest);
+        }
+    }
+    for child in manifest.children() {
+        let is_needed = !settings.sparse_indexes;
+        if is_needed && !is_present(rows, at, child)? && !blobs::row(rows, at, child)?.is_visible() {
+            missing.push(*child);
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Error::ManifestBlobUnknown(missing)) }
+}
+
+fn insert(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    manifest: &oci::Manifest,
+    is_file: bool,
+    now_ms: u64,
+) -> Result<(), Error> {
+    store_bytes(txn, digest, manifest, is_file)?;
+    let link = ManifestLink {
+        media_type: manifest.media_type().to_owned(),
+        pushed_ms: now_ms,
+        withdrawn_ms: None,
+        subject: manifest.subject().copied().map(DigestField),
+        artifact_type: manifest.artifact_type().map(str::to_owned),
+    };
+    txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);
+    for blob in manifest.blobs() {
+        refer_to_blob(txn, at, digest, &blob.digest)?;
+    }
+    for child in manifest.children() {
+        refer_to_child(txn, at, digest, child)?;
+    }
+    list_as_referrer(txn, at, digest, &link)?;
+    if txn.first(&REFERRERS, &(at.repository, *digest))?.is_some() {
+        txn.put(&WORK, &(at.namespace, at.repository, Work::HoldReferrers(*digest)), &Vec::new());
+    }
+    repositories::count_manifest(txn, at)
+}
+
+fn store_bytes(
+    txn: &mut WriteTxn<'_>,
+    digest: &Digest,
+    manifest: &oci::Manifest,
+    is_file: bool,
+) -> Result<(), Error> {
+    let size = manifest.bytes().len() as u64;
+    let mut row = txn.get(&MANIFESTS, digest)?.unwrap_or(Manifest { size, is_file, repositories: 0 });
+    row.repositories += 1;
+    txn.put(&MANIFESTS, digest, &row);
+    if !row.is_file {
+        txn.put(&MANIFEST_BYTES, digest, &manifest.bytes().to_vec());
+    }
+    Ok(())
+}
+
+fn refer_to_blob(txn: &mut WriteTxn<'_>, at: Granted, manifest: &Digest, blob: &Digest) -> Result<(), Error> {
+    txn.put(&MANIFEST_BLOBS, &(at.repository, *manifest, *blob), &());
+    txn.put(&BLOB_MANIFESTS, &(at.repository, *blob, *manifest), &());
+    blobs::count_reference(txn, at, blob, Reference::Taken)
+}
+
+/// An index's entry is a manifest, present or not, unless only a blob has the digest (BuildKit's cache).
+fn refer_to_child(txn: &mut WriteTxn<'_>, at: Granted, index: &Digest, child: &Digest) -> Result<(), Error> {
+    let is_manifest = txn.contains(&MANIFEST_LINKS, &(at.repository, *child))?;
+    if !is_manifest && blobs::row(txn, at, child)?.is_visible() {
+        return refer_to_blob(txn, at, index, child);
+    }
+    txn.put(&MANIFEST_CHILDREN, &(at.repository, *index, *child), &());
+    txn.put(&HOLDS, &(at.repository, *child, Hold::Index(*index)), &());
+    txn.delete(&HOLDS, &(at.repository, *child, Hold::Push));
+    Ok(())
+}
+
+fn list_as_referrer(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    link: &ManifestLink,
+) -> Result<(), Error> {
+    let Some(DigestField(subject)) = link.subject else { return Ok(()) };
+    let referrer = Referrer { artifact_type: link.artifact_type.clone() };
+    txn.put(&REFERRERS, &(at.repository, subject, *digest), &referrer);
+    if is_present(txn, at, &subject)? {
+        txn.put(&HOLDS, &(at.repository, *digest, Hold::Subject(subject)), &());
+    }
+    Ok(())
+}
+
+/// Lets a manifest that was pushed by digest alone stay until it is deleted, unless a tag, an index or its subject
+/// holds it.
+pub(crate) fn hold_by_push(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest) -> Result<(), Error> {
+    if !is_held(txn, at, digest)? {
+        txn.put(&HOLDS, &(at.repository, *digest, Hold::Push), &());
+    }
+    Ok(())
+}
+
+fn is_held(rows: &impl Rows, at: Granted, digest: &Digest) -> Result<bool, Error> {
+    if !tags::pointing_at(rows, at, digest, 1)?.is_empty() {
+        return Ok(true);
+    }
+    // Index and subject holds sort after the tags' and before the others.
+    let last_tag = (at.repository, *digest, Hold::Index(lowest_digest()));
+    for ((_, _, hold), ()) in rows.scan(&HOLDS, &(at.repository, *digest), Some(&last_tag), INDEXES_ASKED)? {
+        if let Hold::Index(holder) | Hold::Subject(holder) = hold
+            && is_present(rows, at, &holder)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Sorts before every digest that content can be found for.
+fn lowest_digest() -> Digest {
+    Digest::from_raw(oci::Algorithm::Sha256, &[0; 32]).expect("invariant: a sha256 digest has 32 bytes")
+}
+
+/// Deletes a manifest by its digest: its tags end, and it is absent to everybody until it is pushed again or
+/// restored.
+///
+/// # Errors
+/// [`Error::ManifestUnknown`].
+pub(crate) fn withdraw(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    now_ms: u64,
+) -> Result<(), Error> {
+    let mut link = present(txn, at, digest)?;
+    if !end_some_tags(txn, at, digest, now_ms)? {
+        txn.put(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)), &Vec::new());
+    }
+    link.withdrawn_ms = Some(now_ms);
+    txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);
+    txn.put(&WITHDRAWN, &(at.namespace, now_ms, at.repository, *digest), &());
+    txn.delete(&HOLDS, &(at.repository, *digest, Hold::Push));
+    txn.put(&HOLDS, &(at.repository, *digest, Hold::Withdrawn), &());
+    if let Some(DigestField(subject)) = link.subject {
+        txn.delete(&REFERRERS, &(at.repository, subject, *digest));
+    }
+    count_references(txn, at, digest, Reference::Withdrawn)
+}
+
+/// Ends tags that point at `digest`, a bounded number of them; true once none is left.
+pub(crate) fn end_some_tags(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    now_ms: u64,
+) -> Result<bool, Error> {
+    let pointing = tags::pointing_at(txn, at, digest, TAGS_ENDED_AT_ONCE + 1)?;
+    for tag in pointing.iter().take(TAGS_ENDED_AT_ONCE) {
+        tags::end(txn, at, tag, now_ms)?;
+    }
+    Ok(pointing.len() <= TAGS_ENDED_AT_ONCE)
+}
+
+/// Clears the mark of a withdrawn manifest.
+pub(crate) fn revive(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    mut link: ManifestLink,
+) -> Result<ManifestLink, Error> {
+    if let Some(withdrawn_ms) = link.withdrawn_ms.take() {
+        txn.delete(&WITHDRAWN, &(at.namespace, withdrawn_ms, at.repository, *digest));
+        txn.delete(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)));
+        txn.delete(&HOLDS, &(at.repository, *digest, Hold::Withdrawn));
+        txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);
+        list_as_referrer(txn, at, digest, &link)?;
+        count_references(txn, at, digest, Reference::Revived)?;
+    }
+    Ok(link)
+}
+
+/// Lets a subject that came after its referrers hold them, `limit` of them after the referrer `after`. Gives the last
+/// one done, or none at the end.
+pub(crate) fn hold_referrers(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    subject: &Digest,
+    after: Option<Digest>,
+    limit: usize,
+) -> Result<Option<Digest>, Error> {
+    let after = after.map(|referrer| (at.repository, *subject, referrer));
+    let referrers = txn.scan(&REFERRERS, &(at.repository, *subject), after.as_ref(), limit)?;
+    for ((_, _, referrer), _) in &referrers {
+        txn.put(&HOLDS, &(at.repository, *referrer, Hold::Subject(*subject)), &());
+        txn.delete(&HOLDS, &(at.repository, *referrer, Hold::Push));
+    }
+    Ok(if referrers.len() < limit { None } else { referrers.last().map(|((_, _, last), _)| *last) })
+}
+
+fn count_references(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    reference: Reference,
+) -> Result<(), Error> {
+    for ((_, _, blob), ()) in
+        txn.scan(&MANIFEST_BLOBS, &(at.repository, *digest), None, oci::manifest::MAX_DESCRIPTORS)?
+    {
+        blobs::count_reference(txn, at, &blob, reference)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The records that tables hold. Times are milliseconds since the Unix epoch.
+
+use super::keys::{NamespaceId, RepositoryId};
+use crate::access::PrincipalId;
+use crate::metadata::key::Component;
+use crate::metadata::record::{Field, Record, record};
+use crate::oci::Digest;
+
+record! {
+    /// A user's or an organization's namespace.
+    pub(crate) struct Namespace {
+        name: String,
+        /// Otherwise it is a user's.
+        is_organization: bool,
+        created_ms: u64,
+        /// How many of its repositories are in the public catalog.
+        public_repositories: u64,
+    }
+}
+
+record! {
+    /// A user's account.
+    pub(crate) struct User {
+        name: String,
+        email: String,
+        /// An Argon2id hash in PHC form.
+        password_hash: String,
+        /// Raised by whatever ends the credentials given out so far.
+        generation: u64,
+        is_disabled: bool,
+        /// Made a superuser by the one-time code; the configuration can name others.
+        is_superuser: bool,
+        created_ms: u64,
+    }
+}
+
+record! {
+    /// A repository.
+    pub(crate) struct Repository {
+        namespace: NamespaceId,
+        path: String,
+        is_public: bool,
+        created_ms: u64,
+        /// Manifests linked, the withdrawn ones among them.
+        manifests: u64,
+        /// Blobs linked.
+        blobs: u64,
+        /// Upload sessions open.
+        uploads: u64,
+        /// Whether a manifest was ever put; a repository that a push made goes when its last upload and blob go
+        /// before one was.
+        had_manifest: bool,
+        /// Whether it was created for itself and not by a push: it stays, empty or not.
+        was_created: bool,
+    }
+}
+
+record! {
+    /// A tag as it stands.
+    pub(crate) struct LiveTag { digest: DigestField, start_ms: u64, }
+}
+
+record! {
+    /// One row of a tag's history.
+    pub(crate) struct TagRow {
+        digest: DigestField,
+        /// When it was moved or ended; alive without.
+        end_ms: Option<u64>,
+        /// Whether a restore made it.
+        is_reversion: bool,
+    }
+}
+
+record! {
+    /// A manifest, whoever pushed it.
+    pub(crate) struct Manifest {
+        size: u64,
+        /// Whether its bytes are a blob file rather than a record.
+        is_file: bool,
+        /// How many repositories link it.
+        repositories: u64,
+    }
+}
+
+record! {
+    /// A manifest's presence in a repository.
+    pub(crate) struct ManifestLink {
+        /// The type it was pushed with.
+        media_type: String,
+        pushed_ms: u64,
+        /// When it was deleted by digest: it is absent to everybody, but can be restored.
+        withdrawn_ms: Option<u64>,
+        subject: Option<DigestField>,
+        artifact_type: Option<String>,
+    }
+}
+
+record! {
+    /// An entry of a referrers list; the rest of the descriptor is read from the manifest.
+    pub(crate) struct Referrer { artifact_type: Option<String>, }
+}
+
+record! {
+    /// A blob that some repository links.
+    pub(crate) struct Blob {
+        size: u64,
+        /// Where its bytes are: 0, the path of its digest.
+        place: u64,
+        /// How many namespaces link it.
+        namespaces: u64,
+    }
+}
+
+record! {
+    /// A blob in a repository.
+    pub(crate) struct RepositoryBlob {
+        /// Whether its bytes were uploaded or mounted here; otherwise manifests only refer to it.
+        is_linked: bool,
+        /// Manifests that refer to it, without the withdrawn ones.
+        manifests: u64,
+        /// Withdrawn manifests that refer to it.
+        withdrawn: u64,
+        /// Until when it stays although no manifest refers to it.
+        grace_ms: Option<u64>,
+    }
+}
+
+impl RepositoryBlob {
+    /// Whether it can be pulled, mounted and referred to by a new manifest.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.is_linked && (self.manifests > 0 || self.grace_ms.is_some())
+    }
+}
+
+record! {
+    /// A number of rows elsewhere.
+    pub(crate) struct Count { count: u64, }
+}
+
+record! {
+    /// An open upload session.
+    pub(crate) struct Upload {
+        namespace: NamespaceId,
+        repository: RepositoryId,
+        /// Who began it; none for the embedder.
+        principal: Option<PrincipalId>,
+        /// Bytes that were on disk when the state was saved.
+        offset: u64,
+        /// The hash's state after these bytes; empty before anything was saved.
+        hash_state: Vec<u8>,
+        /// The algorithm announced: 1 sha256, 2 sha512.
+        algorithm: u64,
+        created_ms: u64,
+        expires_ms: u64,
+    }
+}
+
+impl Record for u64 {
+    fn encode(&self) -> Vec<u8> {
+        Component::encode(self)
+    }
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Component::decode(bytes)
+    }
+}
+
+/// A digest as a field; the default only stands in for a field that an older record lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DigestField(pub(crate) Digest);
+
+impl Default for DigestField {
+    fn default() -> Self {
+        Self(Digest::of(crate::oci::Algorithm::Sha256, b""))
+    }
+}
+
+impl Field for DigestField {
+    fn write(&self, out: &mut Vec<u8>) {
+        Component::write(&self.0, out);
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        Digest::read(input).map(Self)
+    }
+}

@@ -1,0 +1,112 @@
+//! Repositories: made by a push or for themselves, listed once they got a manifest, removed if they never do.
+
+use super::accounts::create_namespace;
+use super::authorize::Granted;
+use super::keys::{NamespaceId, RepositoryId};
+use super::records::{Namespace, Repository};
+use super::tables::{
+    CATALOG, NAMESPACE, OWNED, OWNERS, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY,
+};
+use crate::Error;
+use crate::access::Actor;
+use crate::metadata::{Rows, WriteTxn};
+use crate::oci::RepositoryName;
+
+/// What a repository that turns out to be missing is made with. The ids are fresh, handed in since a write may run
+/// twice; unused ones are lost, which costs nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewRepository {
+    pub(crate) repository: RepositoryId,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) is_public: bool,
+    /// Created for itself, and not by a push.
+    pub(crate) was_created: bool,
+    pub(crate) now_ms: u64,
+}
+
+/// Makes the organization that a push names, with the pusher as its one owner (Quay: `CREATE_NAMESPACE_ON_PUSH`).
+pub(crate) fn create_organization(
+    txn: &mut WriteTxn<'_>,
+    actor: &Actor,
+    name: &RepositoryName,
+    new: &NewRepository,
+) -> Result<NamespaceId, Error> {
+    let row = Namespace {
+        name: name.namespace().to_owned(),
+        is_organization: true,
+        created_ms: new.now_ms,
+        public_repositories: 0,
+    };
+    create_namespace(txn, new.namespace, &row)?;
+    if let Actor::User(owner) = actor {
+        txn.put(&OWNERS, &(new.namespace, owner.id), &());
+        txn.put(&OWNED, &(owner.id, new.namespace), &());
+    }
+    Ok(new.namespace)
+}
+
+/// Makes a repository in `namespace`.
+pub(crate) fn create(
+    txn: &mut WriteTxn<'_>,
+    namespace: NamespaceId,
+    name: &RepositoryName,
+    new: &NewRepository,
+) -> Result<Granted, Error> {
+    let row = Repository {
+        namespace,
+        path: name.path().to_owned(),
+        is_public: new.is_public,
+        created_ms: new.now_ms,
+        was_created: new.was_created,
+        ..Repository::default()
+    };
+    txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
+    txn.put(&REPOSITORY, &new.repository, &row);
+    Ok(Granted { namespace, repository: new.repository })
+}
+
+/// Changes the repository's row.
+pub(crate) fn update(
+    txn: &mut WriteTxn<'_>,
+    repository: RepositoryId,
+    change: impl FnOnce(&mut Repository),
+) -> Result<Repository, Error> {
+    let mut row = txn.get(&REPOSITORY, &repository)?.ok_or(Error::Corrupt("repository"))?;
+    change(&mut row);
+    txn.put(&REPOSITORY, &repository, &row);
+    Ok(row)
+}
+
+/// Counts a manifest that was linked; the first one brings the repository into the listings.
+pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
+    let mut is_first = false;
+    let row = update(txn, at.repository, |row| {
+        is_first = !row.had_manifest;
+        row.had_manifest = true;
+        row.manifests += 1;
+    })?;
+    if !is_first {
+        return Ok(());
+    }
+    let key = (at.namespace, row.path);
+    txn.put(&CATALOG, &key, &at.repository);
+    if row.is_public {
+        txn.put(&PUBLIC_CATALOG, &key, &at.repository);
+        let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
+        namespace.public_repositories += 1;
+        txn.put(&PUBLIC_NAMESPACES, &namespace.name, &at.namespace);
+        txn.put(&NAMESPACE, &at.namespace, &namespace);
+    }
+    Ok(())
+}
+
+/// Removes a repository that a push made, if that never came to a manifest and nothing is left of it.
+pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
+    let Some(row) = txn.get(&REPOSITORY, &at.repository)? else { return Ok(()) };
+    if row.was_created || row.had_manifest || row.blobs > 0 || row.uploads > 0 {
+        return Ok(());
+    }
+    txn.delete(&REPOSITORIES, &(at.namespace, row.path));
+    txn.delete(&REPOSITORY, &at.repository);
+    Ok(())
+}

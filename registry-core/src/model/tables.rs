@@ -1,0 +1,87 @@
+//! Every table, its key layout and what its rows mean. Times are milliseconds since the Unix epoch.
+
+use super::keys::{Hold, NamespaceId, RepositoryId, Unlink, UploadId, Work};
+use super::records::{
+    Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Referrer, Repository, RepositoryBlob, TagRow,
+    Upload, User,
+};
+use crate::access::PrincipalId;
+use crate::metadata::Table;
+use crate::metadata::key::Descending;
+use crate::oci::{Digest, Tag};
+
+/// The registry's own values, by name.
+pub(crate) const SYSTEM: Table<String, Vec<u8>> = Table::new("system");
+
+/// Namespace name → id. Users and organizations share one space of names.
+pub(crate) const NAMESPACES: Table<String, NamespaceId> = Table::new("namespaces");
+/// What a namespace is.
+pub(crate) const NAMESPACE: Table<NamespaceId, Namespace> = Table::new("namespace");
+/// The users who own an organization.
+pub(crate) const OWNERS: Table<(NamespaceId, PrincipalId), ()> = Table::new("owners");
+/// The organizations that a user owns.
+pub(crate) const OWNED: Table<(PrincipalId, NamespaceId), ()> = Table::new("owned");
+/// A user's account.
+pub(crate) const USERS: Table<PrincipalId, User> = Table::new("users");
+
+/// (namespace, path) → repository.
+pub(crate) const REPOSITORIES: Table<(NamespaceId, String), RepositoryId> = Table::new("repositories");
+/// What a repository is.
+pub(crate) const REPOSITORY: Table<RepositoryId, Repository> = Table::new("repository");
+/// The repositories that ever got a manifest, for listings.
+pub(crate) const CATALOG: Table<(NamespaceId, String), RepositoryId> = Table::new("catalog");
+/// The public ones among them.
+pub(crate) const PUBLIC_CATALOG: Table<(NamespaceId, String), RepositoryId> = Table::new("public catalog");
+/// Names of the namespaces that have rows in the public catalog.
+pub(crate) const PUBLIC_NAMESPACES: Table<String, NamespaceId> = Table::new("public namespaces");
+
+/// The live tags, which listings read: dead rows lie elsewhere.
+pub(crate) const TAGS: Table<(RepositoryId, Tag), LiveTag> = Table::new("tags");
+/// Every row of a tag's history, the latest first. At most the first is alive.
+pub(crate) const TAG_HISTORY: Table<(RepositoryId, Tag, Descending), TagRow> = Table::new("tag history");
+/// The same rows by time, the latest first.
+pub(crate) const TAG_TIMES: Table<(RepositoryId, Descending, Tag), ()> = Table::new("tag times");
+/// Dead rows by the time of their end → their start. Compared with the namespace's present window.
+pub(crate) const DEAD_TAGS: Table<(NamespaceId, u64, RepositoryId, Tag), u64> = Table::new("dead tags");
+
+/// A manifest, whoever pushed it.
+pub(crate) const MANIFESTS: Table<Digest, Manifest> = Table::new("manifests");
+/// The bytes of a manifest that is small enough to be a record; the others are blob files.
+pub(crate) const MANIFEST_BYTES: Table<Digest, Vec<u8>> = Table::new("manifest bytes");
+/// A manifest's presence in a repository.
+pub(crate) const MANIFEST_LINKS: Table<(RepositoryId, Digest), ManifestLink> = Table::new("manifest links");
+/// (repository, manifest, blob): the blobs that a manifest refers to.
+pub(crate) const MANIFEST_BLOBS: Table<(RepositoryId, Digest, Digest), ()> = Table::new("manifest blobs");
+/// (repository, blob, manifest): the manifests that refer to a blob.
+pub(crate) const BLOB_MANIFESTS: Table<(RepositoryId, Digest, Digest), ()> = Table::new("blob manifests");
+/// (repository, index, child): the manifests that an index lists. The other direction is [`Hold::Index`].
+pub(crate) const MANIFEST_CHILDREN: Table<(RepositoryId, Digest, Digest), ()> =
+    Table::new("manifest children");
+/// What keeps a manifest.
+pub(crate) const HOLDS: Table<(RepositoryId, Digest, Hold), ()> = Table::new("holds");
+/// (repository, subject, referrer): the referrers that a listing shows.
+pub(crate) const REFERRERS: Table<(RepositoryId, Digest, Digest), Referrer> = Table::new("referrers");
+/// Manifests deleted by digest, by that time; restorable within the namespace's present window.
+pub(crate) const WITHDRAWN: Table<(NamespaceId, u64, RepositoryId, Digest), ()> = Table::new("withdrawn");
+
+/// A blob that some repository links, and how many namespaces do.
+pub(crate) const BLOBS: Table<Digest, Blob> = Table::new("blobs");
+/// How many repositories of a namespace link a blob.
+pub(crate) const NAMESPACE_BLOBS: Table<(NamespaceId, Digest), Count> = Table::new("namespace blobs");
+/// A blob in a repository: linked, or only referred to.
+pub(crate) const REPOSITORY_BLOBS: Table<(RepositoryId, Digest), RepositoryBlob> =
+    Table::new("repository blobs");
+/// (blob, repository): where a blob is linked, for mounts that name no source.
+pub(crate) const BLOB_REPOSITORIES: Table<(Digest, RepositoryId), ()> = Table::new("blob repositories");
+/// Push graces by the time they end.
+pub(crate) const BLOB_GRACE: Table<(u64, RepositoryId, Digest), ()> = Table::new("blob grace");
+
+/// Open upload sessions.
+pub(crate) const UPLOADS: Table<UploadId, Upload> = Table::new("uploads");
+/// The same by the time they expire.
+pub(crate) const UPLOAD_EXPIRY: Table<(u64, UploadId), ()> = Table::new("upload expiry");
+
+/// Files that wait to be unlinked.
+pub(crate) const UNLINKS: Table<Unlink, ()> = Table::new("unlinks");
+/// Work that waits for the background lane → how far it came: the last digest that was done, encoded as a key.
+pub(crate) const WORK: Table<(NamespaceId, RepositoryId, Work), Vec<u8>> = Table::new("work");

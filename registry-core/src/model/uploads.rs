@@ -1,0 +1,62 @@
+//! Upload sessions as rows. The staged bytes are `content`'s.
+
+use super::authorize::Granted;
+use super::keys::{Unlink, UploadId};
+use super::records::Upload;
+use super::repositories;
+use super::tables::{UNLINKS, UPLOAD_EXPIRY, UPLOADS};
+use crate::Error;
+use crate::metadata::{Rows, WriteTxn};
+
+/// Stores a new session.
+pub(crate) fn begin(txn: &mut WriteTxn<'_>, id: UploadId, upload: &Upload) -> Result<(), Error> {
+    repositories::update(txn, upload.repository, |row| row.uploads += 1)?;
+    txn.put(&UPLOADS, &id, upload);
+    txn.put(&UPLOAD_EXPIRY, &(upload.expires_ms, id), &());
+    Ok(())
+}
+
+/// The session.
+///
+/// # Errors
+/// [`Error::UploadUnknown`].
+pub(crate) fn get(rows: &impl Rows, id: UploadId) -> Result<Upload, Error> {
+    rows.get(&UPLOADS, &id)?.ok_or(Error::UploadUnknown)
+}
+
+/// Saves how far the session is on disk, and puts off its expiry.
+///
+/// # Errors
+/// [`Error::UploadUnknown`].
+pub(crate) fn save(
+    txn: &mut WriteTxn<'_>,
+    id: UploadId,
+    offset: u64,
+    hash_state: &[u8],
+    expires_ms: u64,
+) -> Result<(), Error> {
+    let mut upload = get(txn, id)?;
+    txn.delete(&UPLOAD_EXPIRY, &(upload.expires_ms, id));
+    upload.offset = offset;
+    upload.hash_state = hash_state.to_vec();
+    upload.expires_ms = expires_ms;
+    txn.put(&UPLOAD_EXPIRY, &(expires_ms, id), &());
+    txn.put(&UPLOADS, &id, &upload);
+    Ok(())
+}
+
+/// Ends the session: its staged file has become the blob's.
+pub(crate) fn end(txn: &mut WriteTxn<'_>, id: UploadId) -> Result<Granted, Error> {
+    let upload = get(txn, id)?;
+    txn.delete(&UPLOADS, &id);
+    txn.delete(&UPLOAD_EXPIRY, &(upload.expires_ms, id));
+    repositories::update(txn, upload.repository, |row| row.uploads -= 1)?;
+    Ok(Granted::for_background(upload.namespace, upload.repository))
+}
+
+/// Ends the session and gives its staged file up.
+pub(crate) fn abandon(txn: &mut WriteTxn<'_>, id: UploadId) -> Result<(), Error> {
+    let at = end(txn, id)?;
+    txn.put(&UNLINKS, &Unlink::Staged(id), &());
+    repositories::remove_if_never_used(txn, at)
+}

@@ -1,0 +1,237 @@
+//! [`Registry`]: every operation, one file for each noun.
+//!
+//! An operation reads like its own specification: parse before entering (arguments are types that cannot be wrong),
+//! then decide and change in one transaction.
+
+mod accounts;
+mod background;
+mod blobs;
+mod catalog;
+mod manifests;
+mod referrers;
+mod tags;
+mod uploads;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+pub use accounts::{Account, NewUser};
+pub use background::Swept;
+pub use blobs::{BlobInfo, Mounted};
+pub use catalog::CatalogPage;
+pub use manifests::{ManifestContent, ManifestInfo, Precondition, Pushed};
+pub use referrers::ReferrersPage;
+pub use tags::TagsPage;
+pub use uploads::UploadWriter;
+
+use crate::content::Content;
+use crate::files::{Disk, DiskLock, RealDisk, SyncPoint};
+use crate::ids::Ids;
+use crate::metadata::{Growth, Lane, Metadata, Rows};
+use crate::model::keys::{NamespaceId, RepositoryId, Work};
+use crate::model::tables::SYSTEM;
+use crate::{Clock, Entropy, Error, Settings};
+
+/// The format that this build reads and writes.
+const FORMAT: u8 = 1;
+/// Name of the row that is there only while no server runs: its absence at start means an unclean stop.
+const STOPPED: &str = "stopped";
+
+/// A container registry in a directory. Cheap to clone; all clones are the same registry.
+///
+/// ```
+/// use registry_core::oci::{Manifest, NamespaceName, Reference, RepositoryName};
+/// use registry_core::{Actor, Registry, Settings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let directory = tempfile::tempdir()?;
+/// let registry = Registry::open(directory.path(), Settings::default())?;
+/// let name = RepositoryName::parse("acme/tools", &"library".parse::<NamespaceName>()?)?;
+///
+/// let index = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+/// let index = Manifest::parse(index.to_vec().into(), None)?;
+/// let tag: Reference = "v1".parse()?;
+/// let pushed = registry.put_manifest(&Actor::Owner, &name, &tag, &[], &index, None)?;
+///
+/// let pulled = registry.manifest(&Actor::Owner, &name, &tag)?;
+/// assert_eq!((pulled.info.digest, pulled.bytes), (pushed.digest, index.bytes().clone()));
+/// registry.close()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    clock: Clock,
+    entropy: Entropy,
+    metadata: Metadata,
+    content: Content,
+    sessions: uploads::Sessions,
+    ids: Ids,
+    wake: Arc<background::Wake>,
+    /// The queued work that had the last turn.
+    last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
+    /// Files may lie about that no row names.
+    needs_sweep: AtomicBool,
+    missing_blobs: AtomicU64,
+    /// Held as long as the registry lives.
+    _lock: DiskLock,
+}
+
+impl Registry {
+    /// Opens the registry in `directory`, or makes one there; its parent must exist.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if another process has it open, [`Error::Corrupt`] if a later version wrote it, and whatever
+    /// the disk refuses.
+    pub fn open(directory: &Path, settings: Settings) -> Result<Self, Error> {
+        let registry =
+            Self::open_on(Arc::new(RealDisk), directory, settings, Clock::System, Entropy::System)?;
+        registry.spawn_background();
+        Ok(registry)
+    }
+
+    /// Opens the registry on a simulated disk.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn open_simulated(
+        disk: &crate::simulation::SimulatedDisk,
+        settings: Settings,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        Self::open_on(Arc::new(disk.clone()), Path::new("/data"), settings, clock, entropy)
+    }
+
+    fn open_on(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        settings: Settings,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        disk.create_directory(directory)?;
+        let lock = disk.lock(&directory.join("lock")).map_err(in_use)?;
+        let metadata = Metadata::open(
+            Arc::clone(&disk),
+            directory.join("registry.redb"),
+            settings.metadata_cache_bytes,
+        )?;
+        if let Some(parent) = directory.parent() {
+            disk.sync_directory(parent, SyncPoint::DataDirectory)?;
+        }
+        disk.sync_directory(directory, SyncPoint::DataDirectory)?;
+        let was_stopped = begin(&metadata)?;
+        Ok(Self(Arc::new(Inner {
+            content: Content::open(disk, directory)?,
+            sessions: uploads::Sessions::default(),
+            ids: Ids::default(),
+            wake: Arc::default(),
+            last_worked: Mutex::default(),
+            needs_sweep: AtomicBool::new(!was_stopped),
+            missing_blobs: AtomicU64::new(0),
+            settings,
+            clock,
+            entropy,
+            metadata,
+            _lock: lock,
+        })))
+    }
+
+    /// Ends the background, saves what resting uploads hold and marks the stop as clean. Operations after this are refused by nothing, but
+    /// the next start then has more to look through.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn close(&self) -> Result<(), Error> {
+        self.0.wake.stop();
+        self.save_uploads()?;
+        if self.0.needs_sweep.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            txn.put(&SYSTEM, &STOPPED.to_owned(), &Vec::new());
+            Ok(())
+        })
+    }
+
+    /// What the registry was opened with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// A secret of 32 bytes that this registry keeps under `name`; made when it is first asked for.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn secret(&self, name: &str) -> Result<[u8; 32], Error> {
+        let fresh = self.0.entropy.bytes::<32>()?;
+        let key = format!("secret {name}");
+        self.0.metadata.write(|txn| match txn.get(&SYSTEM, &key)? {
+            Some(kept) => kept.try_into().map_err(|_| Error::Corrupt("system")),
+            None => {
+                txn.put(&SYSTEM, &key, &fresh.to_vec());
+                Ok(fresh)
+            }
+        })
+    }
+
+    /// Random bytes from the registry's source, fit for secrets.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the operating system gives none.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        self.0.entropy.bytes()
+    }
+
+    /// The registry's time, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> u64 {
+        self.0.clock.now_ms()
+    }
+
+    /// How often a blob that rows name was found absent or of the wrong length since the start.
+    pub fn missing_blobs(&self) -> u64 {
+        self.0.missing_blobs.load(Ordering::Relaxed)
+    }
+
+    /// How often the metadata file was reopened after a failure since the start.
+    pub fn reopenings(&self) -> u64 {
+        self.0.metadata.reopenings()
+    }
+
+    /// Whether a read of the rows succeeds, for health checks.
+    pub fn is_healthy(&self) -> bool {
+        self.0.metadata.read(|rows| rows.contains(&SYSTEM, &FORMAT_ROW.to_owned())).is_ok()
+    }
+}
+
+const FORMAT_ROW: &str = "format";
+
+/// Checks the format, takes the mark of a clean stop away and says whether it was there.
+fn begin(metadata: &Metadata) -> Result<bool, Error> {
+    metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+        let format = txn.get(&SYSTEM, &FORMAT_ROW.to_owned())?;
+        let is_new = format.is_none();
+        if format.is_some_and(|format| format != [FORMAT]) {
+            return Err(Error::Corrupt("system"));
+        }
+        txn.put(&SYSTEM, &FORMAT_ROW.to_owned(), &vec![FORMAT]);
+        let was_stopped = txn.contains(&SYSTEM, &STOPPED.to_owned())?;
+        txn.delete(&SYSTEM, &STOPPED.to_owned());
+        Ok(is_new || was_stopped)
+    })
+}
+
+fn in_use(cause: std::io::Error) -> Error {
+    if cause.kind() == std::io::ErrorKind::WouldBlock {
+        Error::InUse(cause.to_string())
+    } else {
+        cause.into()
+    }
+}

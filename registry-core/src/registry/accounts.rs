@@ -1,0 +1,134 @@
+//! Users. Passwords arrive and leave as Argon2id hashes: the edge computes them, on threads of its own.
+
+use super::Registry;
+use crate::access::{Principal, PrincipalId};
+use crate::metadata::{Growth, Lane};
+use crate::model::accounts;
+use crate::model::records::User;
+use crate::oci::NamespaceName;
+use crate::{Actor, Error};
+
+/// A user to be created.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name, which becomes that of the user's namespace too.
+    pub name: NamespaceName,
+    /// The e-mail address; may be empty.
+    pub email: String,
+    /// An Argon2id hash in PHC form.
+    pub password_hash: String,
+    /// Whether the user is a superuser whatever the configuration says.
+    pub is_superuser: bool,
+}
+
+/// A user as the edge needs it to check a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Who, and the generation that a credential given out now belongs to.
+    pub principal: Principal,
+    /// The name.
+    pub name: String,
+    /// An Argon2id hash in PHC form.
+    pub password_hash: String,
+    /// Whether the account may not be used.
+    pub is_disabled: bool,
+}
+
+impl Registry {
+    /// Creates the first user. Among concurrent calls exactly one succeeds.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyInitialized`] if there is any user, [`Error::NameTaken`] by an organization.
+    pub fn create_first_user(&self, user: &NewUser) -> Result<PrincipalId, Error> {
+        self.insert_user(user, true)
+    }
+
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`].
+    pub fn create_user(&self, user: &NewUser) -> Result<PrincipalId, Error> {
+        self.insert_user(user, false)
+    }
+
+    fn insert_user(&self, user: &NewUser, must_be_first: bool) -> Result<PrincipalId, Error> {
+        let id = PrincipalId(self.0.ids.fresh(&self.0.metadata)?);
+        let row = User {
+            name: user.name.to_string(),
+            email: user.email.clone(),
+            password_hash: user.password_hash.clone(),
+            generation: 1,
+            is_disabled: false,
+            is_superuser: user.is_superuser,
+            created_ms: self.now_ms(),
+        };
+        self.0.metadata.write(|txn| {
+            if must_be_first && accounts::has_users(txn)? {
+                return Err(Error::AlreadyInitialized);
+            }
+            accounts::create(txn, id, &row)?;
+            Ok(id)
+        })
+    }
+
+    /// Whether any user exists.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn has_users(&self) -> Result<bool, Error> {
+        self.0.metadata.read(accounts::has_users)
+    }
+
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn account(&self, name: &str) -> Result<Option<Account>, Error> {
+        self.0.metadata.read(|rows| {
+            Ok(accounts::find(rows, name)?.map(|(id, user)| Account {
+                principal: Principal { id, generation: user.generation },
+                name: user.name,
+                password_hash: user.password_hash,
+                is_disabled: user.is_disabled,
+            }))
+        })
+    }
+
+    /// Gives the user a new password. Everything that was signed in with the old one ends at once.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`] if the user is gone.
+    pub fn set_password(&self, id: PrincipalId, password_hash: &str) -> Result<(), Error> {
+        self.change_user(id, |user| user.password_hash = password_hash.to_owned())
+    }
+
+    /// Disables or enables the user. Disabling ends everything that is signed in.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`] if the user is gone.
+    pub fn set_disabled(&self, id: PrincipalId, is_disabled: bool) -> Result<(), Error> {
+        self.change_user(id, |user| user.is_disabled = is_disabled)
+    }
+
+    fn change_user(&self, id: PrincipalId, change: impl Fn(&mut User)) -> Result<(), Error> {
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            accounts::update(txn, id, |user| {
+                change(user);
+                user.generation += 1;
+            })
+        })
+    }
+
+    /// Whether the credential that made this actor is still good.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`] if it is not.
+    pub fn check_actor(&self, actor: &Actor) -> Result<(), Error> {
+        match actor {
+            Actor::User(principal) => {
+                self.0.metadata.read(|rows| crate::model::authorize::signed_in(rows, principal).map(drop))
+            }
+            Actor::Owner | Actor::Anonymous => Ok(()),
+        }
+    }
+}

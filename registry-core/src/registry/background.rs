@@ -1,0 +1,286 @@
+//! What runs behind the foreground: expired uploads, lapsed push graces, queued unlinks, work too large for one
+//! write, and, after an unclean stop, the search for files that no row names.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{Inner, Registry};
+use crate::Error;
+use crate::metadata::key::Component;
+use crate::metadata::{Growth, Lane, Rows, WriteTxn};
+use crate::model::authorize::Granted;
+use crate::model::keys::{NamespaceId, RepositoryId, Unlink, Work};
+use crate::model::tables::{BLOB_GRACE, REPOSITORY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK};
+use crate::model::{blobs, manifests, repositories};
+use crate::oci::{Algorithm, Digest};
+
+/// Rows that one step takes up: each costs a handful, and a step must stay under 200.
+const STEP: usize = 20;
+/// How many referrers one step hands to their subject.
+const REFERRERS_PER_STEP: usize = 60;
+/// An upload that rested this long leaves memory.
+const REST_MS: u64 = 5 * 60 * 1000;
+/// How long the background rests when nothing calls it.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Wakes the background when there is work.
+#[derive(Debug, Default)]
+pub(super) struct Wake {
+    called: Mutex<bool>,
+    changed: Condvar,
+    is_stopping: AtomicBool,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Wake {
+    /// There is work.
+    pub(super) fn notify(&self) {
+        *self.called.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    fn wait(&self) {
+        let called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut called, _) = self
+            .changed
+            .wait_timeout_while(called, PAUSE, |called| !*called)
+            .unwrap_or_else(PoisonError::into_inner);
+        *called = false;
+    }
+
+    /// Ends the background and waits for its last step.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.notify();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic in it was logged by the panic hook; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the search for unnamed files found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Files looked at.
+    pub files: u64,
+    /// Files that no row named, now queued for unlinking.
+    pub unnamed: u64,
+}
+
+impl Registry {
+    /// Starts the thread that runs the background until the registry is closed or dropped.
+    pub(super) fn spawn_background(&self) {
+        let (inner, wake) = (Arc::downgrade(&self.0), Arc::clone(&self.0.wake));
+        let thread =
+            std::thread::Builder::new().name("registry-background".into()).spawn(move || run(&inner, &wake));
+        match thread {
+            Ok(thread) => {
+                *self.0.wake.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+            }
+            Err(cause) => tracing::error!(%cause, "the background could not be started"),
+        }
+    }
+
+    /// Does everything that is due now: what the background thread does step by step.
+    ///
+    /// # Errors
+    /// Whatever storage refuses; the rest is done at the next call.
+    pub fn run_background(&self) -> Result<(), Error> {
+        if self.0.needs_sweep.load(Ordering::SeqCst) {
+            self.sweep()?;
+        }
+        while !self.0.wake.is_stopping() && self.step()? {}
+        Ok(())
+    }
+
+    /// One step of each kind; true if there may be more.
+    fn step(&self) -> Result<bool, Error> {
+        let now_ms = self.now_ms();
+        self.rest_uploads(now_ms.saturating_sub(REST_MS))?;
+        let mut is_more = self.expire_uploads(now_ms)?;
+        is_more |= self.end_graces(now_ms)?;
+        is_more |= self.do_work(now_ms)?;
+        is_more |= self.unlink_files()?;
+        Ok(is_more)
+    }
+
+    fn background<T>(&self, work: impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        self.0.metadata.write_in(Lane::Background, Growth::MayUseReserve, work)
+    }
+
+    fn expire_uploads(&self, now_ms: u64) -> Result<bool, Error> {
+        let due = self.0.metadata.read(|rows| rows.scan(&UPLOAD_EXPIRY, &(), None, STEP))?;
+        let mut is_more = false;
+        for ((expires_ms, id), ()) in due {
+            if expires_ms > now_ms {
+                return Ok(false);
+            }
+            match self.abandon(id) {
+                // One that is being written to is not idle: it is asked again later.
+                Err(Error::UploadBusy) => {}
+                Ok(()) | Err(Error::UploadUnknown) => is_more = true,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(is_more)
+    }
+
+    fn end_graces(&self, now_ms: u64) -> Result<bool, Error> {
+        self.background(|txn| {
+            let graces = txn.scan(&BLOB_GRACE, &(), None, STEP)?;
+            let due = graces.iter().take_while(|((until_ms, _, _), ())| *until_ms <= now_ms);
+            let mut is_more = false;
+            for ((_, repository, digest), ()) in due {
+                let row = txn.get(&REPOSITORY, repository)?.ok_or(Error::Corrupt("repository"))?;
+                let at = Granted::for_background(row.namespace, *repository);
+                blobs::end_grace(txn, at, digest)?;
+                repositories::remove_if_never_used(txn, at)?;
+                is_more = true;
+            }
+            Ok(is_more)
+        })
+    }
+
+    /// One step of one piece of queued work, taking namespaces in turn.
+    fn do_work(&self, now_ms: u64) -> Result<bool, Error> {
+        let mut last = self.0.last_worked.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.0.metadata.read(|rows| {
+            // No repository has the highest id: this is behind all work of the namespace.
+            let after = last.map(|(namespace, _, work)| (namespace, RepositoryId(u64::MAX), work));
+            match rows.scan(&WORK, &(), after.as_ref(), 1)?.pop() {
+                Some(next) => Ok(Some(next)),
+                None => rows.first(&WORK, &()),
+            }
+        })?;
+        let Some((key, _)) = next else { return Ok(false) };
+        *last = Some(key);
+        self.background(|txn| {
+            let Some(cursor) = txn.get(&WORK, &key)? else { return Ok(true) };
+            match work_step(txn, &key, &cursor, now_ms)? {
+                Some(cursor) => txn.put(&WORK, &key, &cursor),
+                None => txn.delete(&WORK, &key),
+            }
+            Ok(true)
+        })
+    }
+
+    fn unlink_files(&self) -> Result<bool, Error> {
+        let queued = self.0.metadata.read(|rows| rows.scan(&UNLINKS, &(), None, STEP))?;
+        for (unlink, ()) in &queued {
+            match unlink {
+                Unlink::Blob(digest) => self.unlink_blob(digest)?,
+                Unlink::Staged(upload) => self.0.content.unlink_staged(*upload)?,
+            }
+        }
+        if queued.is_empty() {
+            return Ok(false);
+        }
+        self.background(|txn| {
+            for (unlink, ()) in &queued {
+                txn.delete(&UNLINKS, unlink);
+            }
+            Ok(true)
+        })
+    }
+
+    /// Under the digest's lock nothing can come to name it between the question and the unlink.
+    fn unlink_blob(&self, digest: &Digest) -> Result<(), Error> {
+        let lock = self.0.content.lock(digest);
+        if self.0.metadata.read(|rows| blobs::is_named(rows, digest))? {
+            return Ok(());
+        }
+        self.0.content.unlink_blob(&lock)
+    }
+
+    /// Looks at every file once and queues those that no row names: what an unclean stop can leave behind.
+    ///
+    /// # Errors
+    /// Whatever storage refuses; the search then begins anew at the next call.
+    pub fn sweep(&self) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            for shard in 0..=u8::MAX {
+                let files = self.0.content.list_shard(algorithm, shard)?;
+                for some in files.chunks(STEP) {
+                    swept.unnamed += self.queue_unnamed(some)?;
+                }
+                swept.files += files.len() as u64;
+            }
+        }
+        let staged = self.0.content.list_staged()?;
+        swept.files += staged.len() as u64;
+        for some in staged.chunks(STEP) {
+            swept.unnamed += self.background(|txn| {
+                let mut unnamed = 0;
+                for upload in some {
+                    if !txn.contains(&UPLOADS, upload)? {
+                        txn.put(&UNLINKS, &Unlink::Staged(*upload), &());
+                        unnamed += 1;
+                    }
+                }
+                Ok(unnamed)
+            })?;
+        }
+        self.0.needs_sweep.store(false, Ordering::SeqCst);
+        Ok(swept)
+    }
+
+    fn queue_unnamed(&self, digests: &[Digest]) -> Result<u64, Error> {
+        self.background(|txn| {
+            let mut unnamed = 0;
+            for digest in digests {
+                if !blobs::is_named(txn, digest)? {
+                    txn.put(&UNLINKS, &Unlink::Blob(*digest), &());
+                    unnamed += 1;
+                }
+            }
+            Ok(unnamed)
+        })
+    }
+}
+
+/// Does a bounded part of a piece of work; gives how far it came, or none once it is done.
+fn work_step(
+    txn: &mut WriteTxn<'_>,
+    (namespace, repository, work): &(NamespaceId, RepositoryId, Work),
+    cursor: &[u8],
+    now_ms: u64,
+) -> Result<Option<Vec<u8>>, Error> {
+    let at = Granted::for_background(*namespace, *repository);
+    match work {
+        Work::EndTags(digest) => {
+            let is_done = manifests::end_some_tags(txn, at, digest, now_ms)?;
+            Ok((!is_done).then(Vec::new))
+        }
+        Work::HoldReferrers(subject) => {
+            let done =
+                manifests::hold_referrers(txn, at, subject, Digest::decode(cursor), REFERRERS_PER_STEP)?;
+            Ok(done.map(|last| last.encode()))
+        }
+    }
+}
+
+/// The background thread: it holds the registry only while it works.
+fn run(inner: &Weak<Inner>, wake: &Wake) {
+    while let Some(strong) = inner.upgrade() {
+        let registry = Registry(strong);
+        if wake.is_stopping() {
+            return;
+        }
+        if let Err(cause) = registry.run_background() {
+            tracing::warn!(%cause, "the background was held up and tries again");
+        }
+        drop(registry);
+        wake.wait();
+    }
+}

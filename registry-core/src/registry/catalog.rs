@@ -1,0 +1,143 @@
+//! Listing repositories. A page costs its rows and the namespaces that the actor was granted, never what exists.
+
+use std::collections::BTreeMap;
+
+use super::Registry;
+use crate::Error;
+use crate::access::Actor;
+use crate::metadata::{Rows, Table};
+use crate::model::authorize::{Granted, granted_or_created, has_full_access, namespace_row, signed_in};
+use crate::model::keys::{NamespaceId, RepositoryId};
+use crate::model::tables::{CATALOG, NAMESPACES, OWNED, PUBLIC_CATALOG, PUBLIC_NAMESPACES};
+use crate::oci::RepositoryName;
+
+/// A page of the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogPage {
+    /// Full names, ordered by namespace and then by path.
+    pub repositories: Vec<String>,
+    /// Whether there are more after the last one.
+    pub has_more: bool,
+}
+
+/// Which repositories of a namespace an actor sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    All,
+    Public,
+}
+
+impl Registry {
+    /// Creates a repository for itself, empty; its namespace is made where a push would make it.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] if it exists; the refusals of a push.
+    pub fn create_repository(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        is_public: bool,
+    ) -> Result<(), Error> {
+        let new = self.new_repository(true, Some(is_public))?;
+        self.0.metadata.write(|txn| {
+            let Granted { repository, .. } = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
+            if repository == new.repository { Ok(()) } else { Err(Error::NameTaken(name.to_string())) }
+        })
+    }
+
+    /// At most `limit` repositories after `last`, which need not exist: those in which the actor has a role, and
+    /// public ones if the catalog shows them. Repositories that never got a manifest are left out.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`].
+    pub fn catalog(
+        &self,
+        actor: &Actor,
+        last: Option<&RepositoryName>,
+        limit: usize,
+    ) -> Result<CatalogPage, Error> {
+        self.0.metadata.read(|rows| {
+            let granted = self.granted_namespaces(rows, actor)?;
+            let mut repositories = Vec::new();
+            let mut after = last.map(|name| name.path().to_owned());
+            let mut namespace = match last {
+                Some(last) => Some(last.namespace().to_owned()),
+                None => self.next_namespace(rows, granted.as_ref(), None)?,
+            };
+            while let Some(name) = namespace {
+                let wanted = limit.saturating_add(1) - repositories.len();
+                for path in self.paths(rows, granted.as_ref(), &name, after.take(), wanted)? {
+                    repositories.push(format!("{name}/{path}"));
+                }
+                if repositories.len() > limit {
+                    break;
+                }
+                namespace = self.next_namespace(rows, granted.as_ref(), Some(&name))?;
+            }
+            let has_more = limit > 0 && repositories.len() > limit;
+            repositories.truncate(limit);
+            Ok(CatalogPage { repositories, has_more })
+        })
+    }
+
+    /// The namespaces that the actor owns, by name; `None` if everything is the actor's.
+    fn granted_namespaces(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+    ) -> Result<Option<BTreeMap<String, NamespaceId>>, Error> {
+        let principal = match actor {
+            Actor::Owner => return Ok(None),
+            Actor::Anonymous => return Ok(Some(BTreeMap::new())),
+            Actor::User(principal) => principal,
+        };
+        let user = signed_in(rows, principal)?;
+        if has_full_access(&self.0.settings, &user) {
+            return Ok(None);
+        }
+        let mut granted = BTreeMap::from([(user.name, principal.id.into())]);
+        for ((_, namespace), ()) in rows.scan(&OWNED, &(principal.id,), None, usize::MAX)? {
+            granted.insert(namespace_row(rows, namespace)?.name, namespace);
+        }
+        Ok(Some(granted))
+    }
+
+    /// The first namespace after `last` in which the actor may see anything.
+    fn next_namespace(
+        &self,
+        rows: &impl Rows,
+        granted: Option<&BTreeMap<String, NamespaceId>>,
+        last: Option<&String>,
+    ) -> Result<Option<String>, Error> {
+        let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
+            Ok(rows.scan(table, &(), last, 1)?.pop().map(|(name, _)| name))
+        };
+        let Some(granted) = granted else { return first_after(&NAMESPACES) };
+        let own = granted.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
+        let public = if self.0.settings.public_catalog { first_after(&PUBLIC_NAMESPACES)? } else { None };
+        Ok([own, public].into_iter().flatten().min())
+    }
+
+    fn paths(
+        &self,
+        rows: &impl Rows,
+        granted: Option<&BTreeMap<String, NamespaceId>>,
+        name: &String,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        let Some(namespace) = rows.get(&NAMESPACES, name)? else { return Ok(Vec::new()) };
+        let shown = match granted {
+            Some(granted) if !granted.contains_key(name) => Shown::Public,
+            _ => Shown::All,
+        };
+        if shown == Shown::Public && !self.0.settings.public_catalog {
+            return Ok(Vec::new());
+        }
+        let table: &Table<(NamespaceId, String), RepositoryId> =
+            if shown == Shown::All { &CATALOG } else { &PUBLIC_CATALOG };
+        let after = after.map(|path| (namespace, path));
+        let listed = rows.scan(table, &(namespace,), after.as_ref(), limit)?;
+        Ok(listed.into_iter().map(|((_, path), _)| path).collect())
+    }
+}

@@ -1,0 +1,376 @@
+//! Resumable uploads: bytes are pushed in by short calls and hashed as they arrive.
+//!
+//! A session is a row and a staged file. While it is written to, its hash state lives in memory; the row gets it only
+//! after the file was synced that far, so on resume the file is cut to what the row says, or hashed again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Registry;
+use crate::Error;
+use crate::access::{Action, Actor};
+use crate::content::{DigestLock, hash_file};
+use crate::files::DiskFile;
+use crate::metadata::{Growth, Lane};
+use crate::model::authorize::{self, Granted, granted, granted_or_created};
+use crate::model::keys::{NamespaceId, RepositoryId, UploadId};
+use crate::model::records::Upload;
+use crate::model::repositories::NewRepository;
+use crate::model::{blobs, uploads};
+use crate::oci::{Algorithm, Digest, Hasher, RepositoryName};
+
+/// The sessions that are in memory, by id.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(Mutex<HashMap<UploadId, Slot>>);
+
+#[derive(Debug)]
+enum Slot {
+    /// A request is writing to it.
+    Busy,
+    /// Nobody is, since this time.
+    Resting(Box<Session>, u64),
+}
+
+/// A session that is being written to.
+#[derive(Debug)]
+struct Session {
+    file: Arc<dyn DiskFile>,
+    hasher: Hasher,
+    offset: u64,
+    saved: u64,
+}
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the session for one request; `None` if it is not in memory.
+    fn take(&self, id: UploadId) -> Result<Option<Box<Session>>, Error> {
+        match self.lock().insert(id, Slot::Busy) {
+            None => Ok(None),
+            Some(Slot::Resting(session, _)) => Ok(Some(session)),
+            Some(Slot::Busy) => Err(Error::UploadBusy),
+        }
+    }
+
+    fn forget(&self, id: UploadId) {
+        self.lock().remove(&id);
+    }
+
+    /// Takes the sessions that have rested since before `before_ms`.
+    fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>)> {
+        let mut sessions = self.lock();
+        let ids: Vec<UploadId> = sessions
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Resting(_, since) if *since <= before_ms))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.into_iter()
+            .filter_map(|id| match sessions.insert(id, Slot::Busy) {
+                Some(Slot::Resting(session, _)) => Some((id, session)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Registry {
+    /// Begins an upload; the repository is made if it is missing and the actor may make it. Without `algorithm`,
+    /// sha256 is hashed while bytes arrive; any other digest can still end the upload.
+    ///
+    /// # Errors
+    /// The refusals of a push.
+    pub fn start_upload(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        algorithm: Option<Algorithm>,
+    ) -> Result<UploadId, Error> {
+        let id = UploadId::from_random(self.0.entropy.bytes()?);
+        let new = self.new_repository(false, None)?;
+        let expires_ms = new.now_ms + self.0.settings.upload_expiry_ms;
+        self.0.metadata.write(|txn| {
+            let at = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
+            let upload = Upload {
+                namespace: at.namespace,
+                repository: at.repository,
+                principal: principal(actor),
+                algorithm: if algorithm == Some(Algorithm::Sha512) { 2 } else { 1 },
+                created_ms: new.now_ms,
+                expires_ms,
+                ..Upload::default()
+            };
+            uploads::begin(txn, id, &upload)?;
+            Ok(id)
+        })
+    }
+
+    /// Fresh ids and the visibility for a repository that may turn out to be missing.
+    pub(super) fn new_repository(
+        &self,
+        was_created: bool,
+        is_public: Option<bool>,
+    ) -> Result<NewRepository, Error> {
+        Ok(NewRepository {
+            repository: RepositoryId(self.0.ids.fresh(&self.0.metadata)?),
+            namespace: NamespaceId(self.0.ids.fresh(&self.0.metadata)?),
+            is_public: is_public.unwrap_or(!self.0.settings.create_private_on_push),
+            was_created,
+            now_ms: self.now_ms(),
+        })
+    }
+
+    /// The bytes that the upload holds.
+    ///
+    /// # Errors
+    /// [`Error::UploadUnknown`] if it is not this actor's in this repository; [`Error::UploadBusy`]; the refusals of
+    /// a push.
+    pub fn upload_offset(&self, actor: &Actor, name: &RepositoryName, id: UploadId) -> Result<u64, Error> {
+        let upload = self.upload_row(actor, name, id)?;
+        match self.0.sessions.lock().get(&id) {
+            Some(Slot::Resting(session, _)) => Ok(session.offset),
+            Some(Slot::Busy) => Err(Error::UploadBusy),
+            None => Ok(upload.offset),
+        }
+    }
+
+    /// Opens the upload for writing. One request at a time has it.
+    ///
+    /// # Errors
+    /// As [`Registry::upload_offset`].
+    pub fn open_upload(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        id: UploadId,
+    ) -> Result<UploadWriter, Error> {
+        let upload = self.upload_row(actor, name, id)?;
+        let taken = self.0.sessions.take(id)?;
+        let session = match taken.map_or_else(|| self.restore(id, &upload), |session| Ok(*session)) {
+            Ok(session) => session,
+            Err(error) => {
+                self.0.sessions.forget(id);
+                return Err(error);
+            }
+        };
+        Ok(UploadWriter {
+            registry: self.clone(),
+            actor: *actor,
+            name: name.clone(),
+            id,
+            session: Some(session),
+        })
+    }
+
+    /// Gives the upload up.
+    ///
+    /// # Errors
+    /// As [`Registry::upload_offset`].
+    pub fn cancel_upload(&self, actor: &Actor, name: &RepositoryName, id: UploadId) -> Result<(), Error> {
+        self.upload_row(actor, name, id)?;
+        self.abandon(id)
+    }
+
+    /// Ends a session that nobody is writing to and queues its file for unlinking.
+    pub(super) fn abandon(&self, id: UploadId) -> Result<(), Error> {
+        drop(self.0.sessions.take(id)?);
+        let abandoned = self
+            .0
+            .metadata
+            .write_in(Lane::Foreground, Growth::MayUseReserve, |txn| uploads::abandon(txn, id));
+        self.0.sessions.forget(id);
+        self.0.wake.notify();
+        abandoned
+    }
+
+    /// The row, if the upload is this actor's in this repository and pushing is still granted.
+    fn upload_row(&self, actor: &Actor, name: &RepositoryName, id: UploadId) -> Result<Upload, Error> {
+        self.0.metadata.read(|rows| {
+            // Asked first: what a stranger learns of a session is what he learns of the repository.
+            authorize::check_push(rows, &self.0.settings, actor, name)?;
+            let at = match granted(rows, &self.0.settings, actor, name, Action::Push) {
+                Err(Error::RepositoryUnknown(_)) => return Err(Error::UploadUnknown),
+                at => at?,
+            };
+            let upload = uploads::get(rows, id)?;
+            let is_own = upload.repository == at.repository && upload.principal == principal(actor);
+            if is_own { Ok(upload) } else { Err(Error::UploadUnknown) }
+        })
+    }
+
+    /// Brings a session back into memory as its row and its file say.
+    fn restore(&self, id: UploadId, upload: &Upload) -> Result<Session, Error> {
+        let file = self.0.content.staged(id)?;
+        let algorithm = if upload.algorithm == 2 { Algorithm::Sha512 } else { Algorithm::Sha256 };
+        let on_disk = file.len()?.min(upload.offset);
+        let saved_hasher = Hasher::restore(&upload.hash_state).filter(|_| on_disk == upload.offset);
+        let hasher = match saved_hasher {
+            Some(hasher) => hasher,
+            None => hash_file(&*file, algorithm, on_disk)?,
+        };
+        file.set_len(on_disk)?;
+        Ok(Session { file, hasher, offset: on_disk, saved: on_disk })
+    }
+
+    fn save(&self, id: UploadId, session: &mut Session) -> Result<(), Error> {
+        if session.saved == session.offset {
+            return Ok(());
+        }
+        self.0.content.sync_staged(&*session.file)?;
+        let state = session.hasher.save();
+        let expires_ms = self.now_ms() + self.0.settings.upload_expiry_ms;
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            uploads::save(txn, id, session.offset, &state, expires_ms)
+        })?;
+        session.saved = session.offset;
+        Ok(())
+    }
+
+    /// Saves every session that nobody is writing to, so that a stop loses nothing.
+    pub(super) fn save_uploads(&self) -> Result<(), Error> {
+        self.rest_uploads(u64::MAX)
+    }
+
+    /// Saves the sessions that have rested since before `before_ms` and takes them out of memory.
+    pub(super) fn rest_uploads(&self, before_ms: u64) -> Result<(), Error> {
+        let mut result = Ok(());
+        for (id, mut session) in self.0.sessions.take_resting(before_ms) {
+            match self.save(id, &mut session) {
+                Ok(()) | Err(Error::UploadUnknown) => self.0.sessions.forget(id),
+                Err(error) => {
+                    self.0.sessions.lock().insert(id, Slot::Resting(session, self.now_ms()));
+                    result = Err(error);
+                }
+            }
+        }
+        result
+    }
+}
+
+/// Who a session is bound to; none for the embedder.
+fn principal(actor: &Actor) -> Option<crate::access::PrincipalId> {
+    match actor {
+        Actor::User(principal) => Some(principal.id),
+        Actor::Owner | Actor::Anonymous => None,
+    }
+}
+
+/// An upload that one request writes to. Dropping it lets the session rest, with every byte that was appended.
+#[derive(Debug)]
+pub struct UploadWriter {
+    registry: Registry,
+    actor: Actor,
+    name: RepositoryName,
+    id: UploadId,
+    session: Option<Session>,
+}
+
+impl UploadWriter {
+    /// The bytes that the upload holds.
+    pub fn offset(&self) -> u64 {
+        self.session.as_ref().map_or(0, |session| session.offset)
+    }
+
+    /// Appends and hashes `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::BlobTooLarge`], [`Error::StorageFull`]; what was appended before stays.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let settings = &self.registry.0.settings;
+        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
+        let end = session.offset.saturating_add(bytes.len() as u64);
+        if end > settings.blob_limit_bytes {
+            return Err(Error::BlobTooLarge { limit_bytes: settings.blob_limit_bytes });
+        }
+        session.file.write_all_at(bytes, session.offset)?;
+        session.hasher.update(bytes);
+        session.offset = end;
+        if session.offset - session.saved >= settings.upload_save_bytes {
+            self.registry.save(self.id, session)?;
+        }
+        Ok(())
+    }
+
+    /// Makes what was appended survive a power cut: for a request that ended short.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn save(&mut self) -> Result<(), Error> {
+        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
+        self.registry.save(self.id, session)
+    }
+
+    /// Ends the upload: verifies the digest, makes the bytes durable, and links the blob to the repository.
+    ///
+    /// # Errors
+    /// [`Error::DigestMismatch`], after which the session is gone; the refusals of a push; what the disk refuses,
+    /// after which it can be tried again.
+    pub fn finish(mut self, expected: &Digest) -> Result<(), Error> {
+        let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
+        let actual = digest_of(session, expected.algorithm())?;
+        if actual != *expected {
+            self.session = None;
+            self.registry.0.sessions.forget(self.id);
+            self.registry.abandon(self.id)?;
+            return Err(Error::DigestMismatch { expected: *expected, actual });
+        }
+        self.commit(expected)?;
+        self.session = None;
+        self.registry.0.sessions.forget(self.id);
+        Ok(())
+    }
+
+    fn commit(&mut self, digest: &Digest) -> Result<(), Error> {
+        let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
+        let inner = &self.registry.0;
+        let (size, grace_ms) = (session.offset, self.registry.now_ms() + inner.settings.blob_grace_ms);
+        session.file.sync(crate::files::SyncPoint::StagedBytes)?;
+        let lock = inner.content.lock(digest);
+        // Asked before the file takes its place, so that a refusal leaves everything as it was.
+        inner.metadata.read(|rows| self.check(rows).map(drop))?;
+        inner.content.place(&lock, self.id)?;
+        let named = inner.metadata.write(|txn| {
+            let at = self.check(txn)?;
+            uploads::end(txn, self.id)?;
+            blobs::link(txn, at, digest, size, grace_ms)
+        });
+        if named.is_err() {
+            self.take_back(&lock, digest);
+        }
+        named
+    }
+
+    fn check(&self, rows: &impl crate::metadata::Rows) -> Result<Granted, Error> {
+        uploads::get(rows, self.id)?;
+        granted(rows, &self.registry.0.settings, &self.actor, &self.name, Action::Push)
+    }
+
+    /// After a commit that failed: the staged file comes back, unless rows name the digest by now.
+    fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) {
+        let inner = &self.registry.0;
+        let is_named = inner.metadata.read(|rows| blobs::is_named(rows, digest));
+        let is_back = matches!(is_named, Ok(false)) && inner.content.take_back(lock, self.id).is_ok();
+        if !is_back {
+            inner.needs_sweep.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for UploadWriter {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            let since = self.registry.now_ms();
+            self.registry.0.sessions.lock().insert(self.id, Slot::Resting(Box::new(session), since));
+        }
+    }
+}
+
+/// The digest of what was appended; hashed again from the file when the client closes with another algorithm than it
+/// announced (the suite never announces one).
+fn digest_of(session: &Session, algorithm: Algorithm) -> Result<Digest, Error> {
+    if session.hasher.algorithm() == algorithm {
+        return Ok(session.hasher.clone().finish());
+    }
+    Ok(hash_file(&*session.file, algorithm, session.offset)?.finish())
+}

@@ -1,0 +1,60 @@
+//! What a registry can be set to. The server fills this from its configuration, under Quay's key names.
+
+use std::collections::BTreeSet;
+
+/// The rules of a registry that its operator chooses. The default is Quay's, where Quay has one.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names of users who are superusers, beside those with the flag on their row (`SUPER_USERS`).
+    pub superusers: BTreeSet<String>,
+    /// Whether superusers pass every check in every namespace (`FEATURE_SUPERUSERS_FULL_ACCESS`).
+    pub superusers_have_full_access: bool,
+    /// Whether public repositories can be pulled from without signing in (`FEATURE_ANONYMOUS_ACCESS`).
+    pub anonymous_access: bool,
+    /// Whether the catalog shows public repositories of others (`FEATURE_PUBLIC_CATALOG`).
+    pub public_catalog: bool,
+    /// Whether a push into a namespace that does not exist makes an organization (`CREATE_NAMESPACE_ON_PUSH`).
+    pub create_namespace_on_push: bool,
+    /// Whether a repository made by a push is private (`CREATE_PRIVATE_REPO_ON_PUSH`).
+    pub create_private_on_push: bool,
+    /// Whether an index may list manifests that are absent (`FEATURE_SPARSE_INDEX`).
+    pub sparse_indexes: bool,
+    /// Whether an image may refer to layers that are absent (`FEATURE_SPARSE_IMAGES`).
+    pub sparse_images: bool,
+    /// How long a dead tag or a deleted manifest can be restored, in milliseconds (`DEFAULT_TAG_EXPIRATION`).
+    pub tag_window_ms: u64,
+    /// How long a blob stays that no manifest refers to, in milliseconds (`PUSH_TEMP_TAG_EXPIRATION_SEC`).
+    pub blob_grace_ms: u64,
+    /// How long an upload may rest before it expires, in milliseconds.
+    pub upload_expiry_ms: u64,
+    /// The largest blob, in bytes (`MAXIMUM_LAYER_SIZE`).
+    pub blob_limit_bytes: u64,
+    /// After this many bytes a running upload's state is saved, so that a power cut loses no more.
+    pub upload_save_bytes: u64,
+    /// Memory for pages of the metadata file, in bytes.
+    pub metadata_cache_bytes: usize,
+}
+
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            superusers: BTreeSet::new(),
+            superusers_have_full_access: false,
+            anonymous_access: true,
+            public_catalog: false,
+            create_namespace_on_push: false,
+            create_private_on_push: true,
+            sparse_indexes: true,
+            sparse_images: false,
+            tag_window_ms: 14 * DAY_MS,
+            blob_grace_ms: 60 * MINUTE_MS,
+            upload_expiry_ms: DAY_MS,
+            blob_limit_bytes: 20 << 30,
+            upload_save_bytes: 64 << 20,
+            metadata_cache_bytes: 32 << 20,
+        }
+    }
+}
