@@ -35,14 +35,9 @@ pub enum Error {
         /// The bytes that the upload holds.
         offset: u64,
     },
-    /// The content does not have the digest that was announced.
-    #[error("content has digest {actual}, not {expected}")]
-    DigestMismatch {
-        /// What the client announced.
-        expected: Digest,
-        /// What the bytes hash to.
-        actual: Digest,
-    },
+    /// The content does not have the digest that was announced, but this one.
+    #[error("content has digest {0}, not the one announced")]
+    DigestMismatch(Digest),
     /// The blob is larger than the registry takes.
     #[error("blob is larger than {limit_bytes} bytes")]
     BlobTooLarge {

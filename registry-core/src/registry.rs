@@ -161,6 +161,21 @@ impl Registry {
         })
     }
 
+    /// From now on operations return before their commit, until [`Registry::commit_held`]: a batch, on one thread.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn hold_commits(&self) {
+        self.0.metadata.hold_commits();
+    }
+
+    /// Commits what was done since [`Registry::hold_commits`]; only then may it count as acknowledged.
+    ///
+    /// # Errors
+    /// Whatever storage refuses; then nothing of the batch happened.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn commit_held(&self) -> Result<(), Error> {
+        self.0.metadata.commit_held()
+    }
+
     /// What the registry was opened with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings

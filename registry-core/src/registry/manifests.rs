@@ -192,11 +192,7 @@ fn digest_for(reference: &Reference, manifest: &Manifest) -> Result<Digest, Erro
         Reference::Tag(_) => Ok(manifest.digest(Algorithm::Sha256)),
         Reference::Digest(expected) => {
             let actual = manifest.digest(expected.algorithm());
-            if actual == *expected {
-                Ok(actual)
-            } else {
-                Err(Error::DigestMismatch { expected: *expected, actual })
-            }
+            if actual == *expected { Ok(actual) } else { Err(Error::DigestMismatch(actual)) }
         }
     }
 }

@@ -313,7 +313,7 @@ impl UploadWriter {
             self.session = None;
             self.registry.0.sessions.forget(self.id);
             self.registry.abandon(self.id)?;
-            return Err(Error::DigestMismatch { expected: *expected, actual });
+            return Err(Error::DigestMismatch(actual));
         }
         self.commit(expected)?;
         self.session = None;
