@@ -1,0 +1,3 @@
+//! HTTP in front of `registry-core`: parsing, connections, credentials and handlers, and no rule of its own.
+
+pub mod wire;
