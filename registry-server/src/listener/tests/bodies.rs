@@ -5,7 +5,7 @@ fn refusing(
     bytes: u64,
 ) -> impl Fn(Request<ReceivedBody>, ConnectionInfo) -> std::future::Ready<Response<Body>> + Clone {
     move |request, _| {
-        request.into_body().discard(bytes, HUNG);
+        request.into_body().discard(bytes, 2 * HUNG);
         std::future::ready(reply(StatusCode::UNAUTHORIZED, Body::Full(Bytes::from_static(b"no"))))
     }
 }
