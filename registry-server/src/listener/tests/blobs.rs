@@ -91,8 +91,10 @@ async fn a_blob_that_fails_or_ends_early_cuts_the_connection() {
         assert_eq!(received, content()[..received.len()]);
 
         let mut sender = server.connect_http2().await;
-        let answer = sender.send_request(post("")).await.unwrap();
-        assert!(answer.into_body().collect().await.is_err());
+        // The reset may overtake the headers.
+        if let Ok(answer) = sender.send_request(post("")).await {
+            assert!(answer.into_body().collect().await.is_err());
+        }
     }
 }
 
