@@ -1,8 +1,9 @@
 //! Bounded lanes of blocking threads.
 //!
-//! The core is synchronous; its calls must not run on the threads that serve connections. A lane lets so many of them run
-//! at once and makes the others wait without a thread. Metadata and blob I/O have lanes of their own, so that slow disks
-//! do not hold up tag lookups; a writer waits in its lane for the commit, so the lane's width bounds the batch.
+//! The core is synchronous; its calls must not run on the threads that serve connections. A lane lets so many
+//! of them run at once and makes the others wait without a thread. Metadata and blob I/O have lanes of their
+//! own, so that slow disks do not hold up tag lookups; a writer waits in its lane for the commit, so the
+//! lane's width bounds the batch.
 
 use std::{any::Any, sync::Arc};
 
@@ -54,8 +55,8 @@ impl Lane {
 
     /// Runs `work` on a blocking thread as soon as the lane has room, first come first served.
     ///
-    /// If the returned future is dropped while it waits for room, `work` never runs; once begun, `work` runs to its end
-    /// and keeps its place in the lane until then, whoever still waits for it.
+    /// If the returned future is dropped while it waits for room, `work` never runs; once begun, `work` runs
+    /// to its end and keeps its place in the lane until then, whoever still waits for it.
     ///
     /// # Errors
     /// `work` panicked, or the runtime is stopping.

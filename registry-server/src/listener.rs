@@ -1,9 +1,10 @@
 //! Sockets and connections: accepting, limits, timeouts, and a stop that lets work finish.
 //!
-//! HTTP/1.1 and HTTP/2 (with prior knowledge) are told apart by their first bytes. What the HTTP engine refuses before
-//! a request exists (a head that is too large or malformed) is answered with a status and no body. Every wait on a client
-//! is bounded: for a head by [`Limits::head_timeout`], inside a body by [`Limits::body_idle`], for room to send by
-//! [`Limits::write_idle`]; nothing bounds a transfer as a whole, since large layers on slow links take hours.
+//! HTTP/1.1 and HTTP/2 (with prior knowledge) are told apart by their first bytes. What the HTTP engine
+//! refuses before a request exists (a head that is too large or malformed) is answered with a status and no
+//! body. Every wait on a client is bounded: for a head by [`Limits::head_timeout`], inside a body by
+//! [`Limits::body_idle`], for room to send by [`Limits::write_idle`]; nothing bounds a transfer as a whole,
+//! since large layers on slow links take hours.
 
 mod accept;
 mod connection;
@@ -28,19 +29,20 @@ pub use self::{
 /// What a client may use up before its connection is refused or closed.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes of a request's head: request line and headers together; at least 8 KiB. Above it the answer is 431.
-    /// (The HTTP/1.1 engine also allows at most 100 headers.)
+    /// Bytes of a request's head: request line and headers together; at least 8 KiB. Above it the answer is
+    /// 431. (The HTTP/1.1 engine also allows at most 100 headers.)
     pub head_bytes: u32,
-    /// The longest wait for the end of a request's head, counted from the accept or from the end of the answer before: it
-    /// ends silent and idle HTTP/1.1 connections too. HTTP/2 must begin its first request within it.
+    /// The longest wait for the end of a request's head, counted from the accept or from the end of the
+    /// answer before: it ends silent and idle HTTP/1.1 connections too. HTTP/2 must begin its first request
+    /// within it.
     pub head_timeout: Duration,
     /// The longest silence inside a request's body.
     pub body_idle: Duration,
-    /// The longest wait for room in the socket's send buffer. The kernel reports room once about a third of the buffer is
-    /// free, so a slow client needs time for that much.
+    /// The longest wait for room in the socket's send buffer. The kernel reports room once about a third of
+    /// the buffer is free, so a slow client needs time for that much.
     pub write_idle: Duration,
-    /// How long a connection that is closed before its client has finished sending is still read, so that the client gets to
-    /// the answer instead of a reset.
+    /// How long a connection that is closed before its client has finished sending is still read, so that the
+    /// client gets to the answer instead of a reset.
     pub linger: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
@@ -81,8 +83,11 @@ pub struct Stopped {
 
 /// Serves `service` on `listener` until `stop` completes, then lets requests in flight finish.
 ///
-/// After `stop` no connection is accepted and idle ones are closed; what still runs when [`Limits::drain`] has passed is
-/// cut. A panic of `service` ends its connection and nothing else.
+/// After `stop` no connection is accepted and idle ones are closed; what still runs when [`Limits::drain`]
+/// has passed is cut. A panic of `service` ends its connection and nothing else.
+///
+/// # Panics
+/// If [`Limits::head_bytes`] is below 8 KiB, which the HTTP engine does not take.
 pub async fn serve<S, F>(
     listener: TcpListener,
     service: S,

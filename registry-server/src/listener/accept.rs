@@ -8,7 +8,8 @@ use tokio::{
     time::sleep,
 };
 
-/// How long accepting rests after an error that will not go away by itself, such as a lack of file descriptors.
+/// How long accepting rests after an error that will not go away by itself, such as a lack of file
+/// descriptors.
 const REST: Duration = Duration::from_millis(500);
 
 /// A listening socket and the number of connections it may still accept.
@@ -47,7 +48,8 @@ impl Acceptor {
     }
 }
 
-/// Whether an accept failed because of the connection that was to be accepted, so that the next one may succeed.
+/// Whether an accept failed because of the connection that was to be accepted, so that the next one may
+/// succeed.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

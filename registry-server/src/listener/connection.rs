@@ -42,7 +42,8 @@ where
     /// Serves `accepted` to its end, or to the end of its requests in flight once `watcher` is told to stop.
     pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, watcher: Watcher) {
         let Accepted { stream, peer, slot: _slot } = accepted;
-        // Answers are written whole; waiting to fill a packet only delays them. It fails on a dead socket, as reads will.
+        // Answers are written whole; waiting to fill a packet only delays them. It fails on a dead socket, as
+        // reads will.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(PatientIo::new(stream, self.limits.write_idle, self.limits.linger));
 
@@ -52,7 +53,8 @@ where
             self.answer(request, ConnectionInfo { peer })
         });
         let mut connection = pin!(watcher.watch(self.engine.serve_connection(io, service)));
-        // The engine times the heads of requests only once it knows the protocol: this bounds a client that says nothing.
+        // The engine times the heads of requests only once it knows the protocol: this bounds a client that
+        // says nothing.
         let ended = match timeout(self.limits.head_timeout, connection.as_mut()).await {
             Ok(ended) => ended,
             Err(_) if has_begun.load(Ordering::Relaxed) => connection.await,

@@ -1,4 +1,5 @@
-//! The stream under every connection: it gives up on clients that take nothing, and closes so that answers arrive.
+//! The stream under every connection: it gives up on clients that take nothing, and closes so that answers
+//! arrive.
 
 use std::{
     io::{self, IoSlice},
@@ -15,11 +16,12 @@ use tokio::{
 /// The most that is read and thrown away when a connection closes.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
-/// A stream whose writes fail once the other end has taken nothing for a while, and whose shutdown reads on for a moment.
+/// A stream whose writes fail once the other end has taken nothing for a while, and whose shutdown reads on
+/// for a moment.
 ///
-/// A socket that is closed with bytes unread sends a reset, and a reset may overtake the answer that explains it: so
-/// shutdown ends the sending half first, then discards what still comes until the client closes, [`LINGER_BYTES`] were read
-/// or the time is over.
+/// A socket that is closed with bytes unread sends a reset, and a reset may overtake the answer that explains
+/// it: so shutdown ends the sending half first, then discards what still comes until the client closes,
+/// [`LINGER_BYTES`] were read or the time is over.
 pub(super) struct PatientIo<T> {
     io: T,
     write_idle: Duration,

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 /// The body of a request, read piece by piece.
 ///
-/// Nothing is read before it is asked for. In particular a client that sent `Expect: 100-continue` is told to go on when the
-/// first piece is asked for, and not at all when the request is refused without asking.
+/// Nothing is read before it is asked for. In particular a client that sent `Expect: 100-continue` is told to
+/// go on when the first piece is asked for, and not at all when the request is refused without asking.
 #[derive(Debug)]
 pub struct ReceivedBody {
     incoming: Incoming,
@@ -68,7 +68,8 @@ impl ReceivedBody {
         }
     }
 
-    /// The whole body, if it is at most `limit_bytes` long. A larger announced length is refused before anything is read.
+    /// The whole body, if it is at most `limit_bytes` long. A larger announced length is refused before
+    /// anything is read.
     ///
     /// # Errors
     /// A body that is too large, stalls or breaks off.
@@ -89,9 +90,10 @@ impl ReceivedBody {
 
     /// Reads and throws away what is left, for a request that is refused while its client is still sending.
     ///
-    /// This goes on beside the answer, which so reaches a client that reads it only after sending. Up to the bounds the
-    /// connection can be used again; beyond them it is closed after the answer. Nothing is read from a client that waits
-    /// for `100 Continue`, nor on HTTP/2, where refusing one request does not disturb the connection.
+    /// This goes on beside the answer, which so reaches a client that reads it only after sending. Up to the
+    /// bounds the connection can be used again; beyond them it is closed after the answer. Nothing is read
+    /// from a client that waits for `100 Continue`, nor on HTTP/2, where refusing one request does not
+    /// disturb the connection.
     pub fn discard(mut self, up_to_bytes: u64, up_to_time: Duration) {
         if self.is_http2 || self.awaits_continue || self.incoming.is_end_stream() {
             return;

@@ -60,13 +60,14 @@ impl Body {
     }
 }
 
-/// Reads up to so many bytes of a blob from an offset on; it may block. Fewer bytes are allowed, none means that the blob
-/// is shorter than thought.
+/// Reads up to so many bytes of a blob from an offset on; it may block. Fewer bytes are allowed, none means
+/// that the blob is shorter than thought.
 pub type BlobSource = Box<dyn FnMut(u64, usize) -> io::Result<Bytes> + Send>;
 
 /// A part of a blob, read on the blob lane in pieces of 256 KiB, one piece ahead of what is being sent.
 ///
-/// If reading fails or the blob ends early the connection is cut, so that the client notices: its length was promised.
+/// If reading fails or the blob ends early the connection is cut, so that the client notices: its length was
+/// promised.
 pub struct BlobStream {
     lane: Lane,
     /// Absent while a read is under way, and after one has failed.
@@ -104,8 +105,8 @@ impl BlobStream {
         Poll::Ready(Some(Ok(piece)))
     }
 
-    /// Begins the next read, if there is one to begin. It is a task of its own: a client that takes nothing leaves its
-    /// body unpolled, and must not keep a place in the lane that it was given and does not use.
+    /// Begins the next read, if there is one to begin. It is a task of its own: a client that takes nothing
+    /// leaves its body unpolled, and must not keep a place in the lane that it was given and does not use.
     fn start_read(&mut self) {
         let length = usize::try_from(self.unsent_bytes).unwrap_or(READ_BYTES).min(READ_BYTES);
         if length == 0 {

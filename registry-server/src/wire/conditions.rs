@@ -1,12 +1,12 @@
 //! Conditional requests (RFC 9110 section 13) against an entity tag that is a digest.
 //!
-//! The `ETag` of a blob or manifest is its digest in quotes. Clients also send it without quotes, so a bare digest is
-//! understood everywhere.
+//! The `ETag` of a blob or manifest is its digest in quotes. Clients also send it without quotes, so a bare
+//! digest is understood everywhere.
 
 /// Whether one of the values of `If-None-Match` names `current`, the digest that is there now.
 ///
-/// `true` means 304 on GET and HEAD, 412 on a write. The comparison is weak: `W/"d"` names `d`. `*` names anything that
-/// exists.
+/// `true` means 304 on GET and HEAD, 412 on a write. The comparison is weak: `W/"d"` names `d`. `*` names
+/// anything that exists.
 pub fn if_none_match<'v>(values: impl IntoIterator<Item = &'v str>, current: Option<&str>) -> bool {
     names(values, current, Comparison::Weak)
 }

@@ -1,8 +1,8 @@
 //! Paths under `/v2/`.
 //!
-//! Repository names contain slashes and may contain the very words that routes are made of, so a path is read **from
-//! the right**: its last segments say what it is, all before them is the name. `/v2/a/blobs/manifests/latest` is the tag
-//! `latest` of the repository `a/blobs`.
+//! Repository names contain slashes and may contain the very words that routes are made of, so a path is read
+//! **from the right**: its last segments say what it is, all before them is the name.
+//! `/v2/a/blobs/manifests/latest` is the tag `latest` of the repository `a/blobs`.
 
 use super::percent::{self, PercentError, Plus};
 
@@ -74,8 +74,8 @@ pub enum PathError {
 impl V2Path {
     /// Reads the path of a request target as it came, before any decoding and without its query.
     ///
-    /// Nothing is normalised: `.` and `..`, doubled slashes and a slash at the end stay part of the name or make the
-    /// path unknown (only the start of an upload may end in a slash).
+    /// Nothing is normalised: `.` and `..`, doubled slashes and a slash at the end stay part of the name or
+    /// make the path unknown (only the start of an upload may end in a slash).
     ///
     /// # Errors
     /// A path outside `/v2/`, and segments that cannot be decoded or decode to something with a slash.

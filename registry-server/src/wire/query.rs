@@ -29,8 +29,8 @@ pub enum QueryError {
 impl Query {
     /// Reads the query of a request target, without its `?`. A `+` stays a plus sign.
     ///
-    /// Media types contain plus signs, and `?artifactType=application/vnd.example+json` is what people type, although
-    /// clients send `%2B`. No value that `/v2/` knows contains a space, so nothing is lost.
+    /// Media types contain plus signs, and `?artifactType=application/vnd.example+json` is what people type,
+    /// although clients send `%2B`. No value that `/v2/` knows contains a space, so nothing is lost.
     ///
     /// # Errors
     /// A broken percent escape, text that is not UTF-8, or more than [`MAX_PAIRS`] pairs.

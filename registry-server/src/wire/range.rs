@@ -19,9 +19,9 @@ pub enum RangeAnswer {
 impl RangeAnswer {
     /// Decides what `header`, the value of a `Range` header, gets of content of `size` bytes.
     ///
-    /// One range is honoured, its end clipped to the content. Several ranges, another unit and what is no range at all
-    /// get the whole content, which RFC 9110 section 14.2 allows. A reversed range (`500-0`) is unsatisfiable: the
-    /// conformance suite asks for 416 there.
+    /// One range is honoured, its end clipped to the content. Several ranges, another unit and what is no
+    /// range at all get the whole content, which RFC 9110 section 14.2 allows. A reversed range (`500-0`) is
+    /// unsatisfiable: the conformance suite asks for 416 there.
     pub fn to(header: &str, size: u64) -> Self {
         let Some((unit, ranges)) = header.split_once('=') else { return Self::Full };
         if !unit.trim().eq_ignore_ascii_case("bytes") {

@@ -1,7 +1,8 @@
 //! Scopes of the token protocol: what a client asks a token for.
 //!
-//! Grammar: `type[(class)]:name:action[,action]`. A name may hold the colon of a port, so the type ends at the first
-//! colon and the actions begin after the last. What is not understood is dropped and never an error.
+//! Grammar: `type[(class)]:name:action[,action]`. A name may hold the colon of a port, so the type ends at
+//! the first colon and the actions begin after the last. What is not understood is dropped and never an
+//! error.
 
 use std::{
     collections::BTreeMap,
@@ -83,7 +84,8 @@ pub struct Scopes {
     pub repositories: BTreeMap<String, Actions>,
     /// Listing repositories: `registry:catalog:*`.
     pub catalog: bool,
-    /// More than [`MAX_SCOPES`] repositories were asked for: every action on every repository counts as asked for.
+    /// More than [`MAX_SCOPES`] repositories were asked for: every action on every repository counts as asked
+    /// for.
     pub any: bool,
 }
 

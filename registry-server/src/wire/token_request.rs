@@ -1,4 +1,5 @@
-//! Requests to the token endpoint: `GET` with a query (Docker's token protocol) and `POST` with a form (its OAuth2 form).
+//! Requests to the token endpoint: `GET` with a query (Docker's token protocol) and `POST` with a form (its
+//! OAuth2 form).
 
 use super::{
     query::{Query, QueryError},
