@@ -29,12 +29,6 @@ pub enum Error {
     /// Another request is writing to the upload.
     #[error("upload is being written by another request")]
     UploadBusy,
-    /// A chunk does not start where the upload stands.
-    #[error("chunk does not start at the upload's offset {offset}")]
-    ChunkOutOfOrder {
-        /// The bytes that the upload holds.
-        offset: u64,
-    },
     /// The content does not have the digest that was announced, but this one.
     #[error("content has digest {0}, not the one announced")]
     DigestMismatch(Digest),

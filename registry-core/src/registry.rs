@@ -123,10 +123,9 @@ impl Registry {
             directory.join("registry.redb"),
             settings.metadata_cache_bytes,
         )?;
-        if let Some(parent) = directory.parent() {
-            disk.sync_directory(parent, SyncPoint::DataDirectory)?;
-        }
-        disk.sync_directory(directory, SyncPoint::DataDirectory)?;
+        // A relative path of one component lies in the working directory.
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        disk.sync_directory(parent.unwrap_or(Path::new(".")), SyncPoint::DataDirectory)?;
         let was_stopped = begin(&metadata)?;
         Ok(Self(Arc::new(Inner {
             content: Content::open(disk, directory)?,
@@ -144,8 +143,8 @@ impl Registry {
         })))
     }
 
-    /// Ends the background, saves what resting uploads hold and marks the stop as clean. Operations after this are refused by nothing, but
-    /// the next start then has more to look through.
+    /// Ends the background, saves what resting uploads hold and marks the stop as clean. Operations after this are
+    /// refused by nothing, but the next start then has more to look through.
     ///
     /// # Errors
     /// Whatever the disk refuses.

@@ -1,5 +1,12 @@
 //! HTTP in front of `registry-core`: parsing, connections, credentials and handlers, and no rule of its own.
 
+mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
 pub mod lanes;
 pub mod listener;
+pub mod origin;
+pub mod server;
+mod v2;
 pub mod wire;

@@ -1,0 +1,64 @@
+//! Everything outside `/v2/`: `/api/v1` in Quay's shapes, and health.
+
+mod health;
+mod initialize;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use http_body_util::BodyExt;
+use hyper::{Request, Response, StatusCode};
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::listener::{Body, ReceivedBody};
+use crate::v2::{harden, json_answer};
+
+/// The largest body that is read, in bytes.
+const BODY_MAX_BYTES: usize = 1 << 20;
+
+/// Every route, with and without the slash that Quay's clients do or do not send.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/health/instance", get(health::instance))
+        .route("/health", get(health::instance))
+        .route("/api/v1/user/initialize", post(initialize::initialize))
+        .route("/api/v1/user/initialize/", post(initialize::initialize))
+        .fallback(not_found)
+        .with_state(Arc::clone(app))
+}
+
+/// Answers a request through the routes.
+pub(crate) async fn answer(router: Router, request: Request<ReceivedBody>) -> Response<Body> {
+    let (head, mut body) = request.into_parts();
+    let Ok(bytes) = body.collect_up_to(BODY_MAX_BYTES).await else {
+        return message(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broke off");
+    };
+    let answered = router.oneshot(Request::from_parts(head, axum::body::Body::from(bytes))).await;
+    let (head, body) = match answered {
+        Ok(response) => response.into_parts(),
+        Err(never) => match never {},
+    };
+    let Ok(body) = body.collect().await else {
+        return message(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
+    };
+    let mut response = Response::from_parts(head, Body::Full(body.to_bytes()));
+    harden(&mut response);
+    response
+}
+
+/// Quay's plain error shape.
+fn message(status: StatusCode, text: &str) -> Response<Body> {
+    json_answer(status, "application/json", &json!({ "message": text }))
+}
+
+async fn not_found() -> (StatusCode, axum::Json<serde_json::Value>) {
+    refused(StatusCode::NOT_FOUND, "The requested URL was not found on the server.")
+}
+
+/// Quay's plain error shape, as a handler answers it.
+fn refused(status: StatusCode, text: &str) -> (StatusCode, axum::Json<serde_json::Value>) {
+    (status, axum::Json(json!({ "message": text })))
+}

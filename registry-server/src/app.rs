@@ -1,0 +1,96 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
+use registry_core::{Error, Registry};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::auth::Auth;
+use crate::lanes::{Lane, LaneError, Lanes};
+use crate::origin::Origins;
+use crate::v2::PIECE_BYTES;
+
+/// Pieces of uploads that may wait for the disk at once, together 48 MiB.
+const UPLOAD_PIECES: usize = (48 << 20) / PIECE_BYTES;
+
+/// What the edge itself is set to; the rules are the registry's own settings.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where names without a slash lie.
+    pub library: NamespaceName,
+    /// Scheme, host and addresses as clients see them.
+    pub origins: Origins,
+    /// Entries of a page of tags or repositories, unless fewer are asked for.
+    pub page_size: usize,
+    /// Whether `subject` is answered and referrers are listed.
+    pub referrers_api: bool,
+    /// Whether `POST /api/v1/user/initialize` exists without a one-time code (`FEATURE_USER_INITIALIZE`).
+    pub user_initialize: bool,
+    /// Whether each request is logged.
+    pub log_requests: bool,
+}
+
+/// The registry at the edge.
+#[derive(Debug)]
+pub struct App {
+    /// The registry.
+    pub registry: Registry,
+    /// Credentials to actors.
+    pub auth: Auth,
+    /// Where blocking work runs.
+    pub lanes: Lanes,
+    /// What the edge is set to.
+    pub options: Options,
+    /// A piece of an upload holds one while it waits for the disk.
+    pub upload_pieces: Arc<Semaphore>,
+    /// Held by each upload under way, so that a stop can wait for them.
+    pub uploading: mpsc::Sender<()>,
+}
+
+impl App {
+    /// Puts the parts together. The receiver ends once `uploading` and all its clones are dropped.
+    pub fn new(registry: Registry, auth: Auth, lanes: Lanes, options: Options) -> (Self, mpsc::Receiver<()>) {
+        let (uploading, uploads_ended) = mpsc::channel(1);
+        let upload_pieces = Arc::new(Semaphore::new(UPLOAD_PIECES));
+        (Self { registry, auth, lanes, options, upload_pieces, uploading }, uploads_ended)
+    }
+
+    /// Calls the registry on the metadata lane.
+    ///
+    /// # Errors
+    /// Those of the call; [`Error::Unavailable`] if it panicked or the server is stopping.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.call_in(&self.lanes.metadata, work).await
+    }
+
+    /// Calls the registry on the given lane.
+    ///
+    /// # Errors
+    /// As [`App::call`].
+    pub async fn call_in<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        work: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let registry = self.registry.clone();
+        lane.run(move || work(&registry)).await.unwrap_or_else(|failure| Err(lane_failed(&failure)))
+    }
+
+    /// The repository that a client names.
+    ///
+    /// # Errors
+    /// [`InvalidName`].
+    pub fn repository(&self, name: &str) -> Result<RepositoryName, InvalidName> {
+        RepositoryName::parse(name, &self.options.library)
+    }
+}
+
+/// What a client is told when a lane gave no value; the cause is for the log.
+pub fn lane_failed(failure: &LaneError) -> Error {
+    tracing::error!(%failure, "an operation did not end");
+    Error::Unavailable
+}

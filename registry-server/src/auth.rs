@@ -1,0 +1,69 @@
+//! From credentials to an actor. Nothing here grants: what an actor may do is decided by `registry-core`.
+//!
+//! - [`caller`]: what a request carries, Basic or Bearer, to who sent it.
+//! - [`endpoint`]: the token endpoint.
+//! - [`token`]: bearer tokens, which name a principal and what was asked for.
+//! - [`password`]: the rules for people's passwords, their Argon2id hashes and the queue in front of that work.
+//! - [`verified`]: which secrets were found to match a moment ago, so that Basic on every request stays cheap.
+//! - [`setup_code`]: the one-time code that lets somebody create the first administrator.
+//!
+//! Time and random keys are handed in. A type that holds a secret does not show it in `Debug`.
+
+pub mod caller;
+pub mod endpoint;
+pub mod password;
+pub mod setup_code;
+pub mod token;
+pub mod verified;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+pub use caller::Caller;
+use password::{Hasher, PasswordQueue};
+use registry_core::{Error, Registry};
+pub use registry_core::{Principal, PrincipalId};
+use setup_code::SetupCode;
+use token::TokenKey;
+use verified::VerifiedSecrets;
+
+/// What checking credentials needs.
+#[derive(Debug)]
+pub struct Auth {
+    pub(crate) tokens: TokenKey,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) passwords: PasswordQueue,
+    verified: VerifiedSecrets,
+    setup_code: Mutex<Option<SetupCode>>,
+}
+
+impl Auth {
+    /// With the registry's own token key, which survives a restart. A `setup_code` lets whoever types it create the
+    /// first administrator.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn new(registry: &Registry, setup_code: Option<SetupCode>) -> Result<Self, Error> {
+        Ok(Self {
+            tokens: TokenKey::new(registry.secret("token key")?),
+            hasher: Arc::new(Hasher::new()),
+            passwords: PasswordQueue::new(),
+            verified: VerifiedSecrets::new(registry.random()?, Instant::now()),
+            setup_code: Mutex::new(setup_code),
+        })
+    }
+
+    /// Whether the first administrator is made with a one-time code.
+    pub(crate) fn needs_setup_code(&self) -> bool {
+        self.code().is_some()
+    }
+
+    /// Whether `typed` is the one-time code.
+    pub(crate) fn is_setup_code(&self, typed: &str) -> bool {
+        self.code().as_ref().is_some_and(|code| code.matches(typed))
+    }
+
+    fn code(&self) -> std::sync::MutexGuard<'_, Option<SetupCode>> {
+        self.setup_code.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

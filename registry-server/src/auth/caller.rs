@@ -1,0 +1,133 @@
+//! From a request's credential to an actor. Nothing is decided here: rights come from the rows, at every request.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
+use registry_core::{Account, Actor, Error, Principal, Registry};
+
+use super::Auth;
+use super::token::Subject;
+use crate::app::{App, lane_failed};
+use crate::origin::Origin;
+use crate::v2::Refusal;
+use crate::wire::authorization::Authorization;
+use crate::wire::scope::{Actions, Scopes};
+use crate::wire::secret::Secret;
+
+/// Who sent a request, and what their credential was asked for.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// On whose behalf it runs.
+    pub actor: Actor,
+    /// Whether the request carried a credential, be it an anonymous token.
+    pub has_credential: bool,
+    asked: Scopes,
+}
+
+impl Caller {
+    /// Whether the credential was asked for with `actions` on the repository. It never grants anything.
+    pub(crate) fn covers(&self, repository: &str, actions: Actions) -> bool {
+        self.asked.covers(repository, actions)
+    }
+}
+
+/// Why nobody was signed in.
+#[derive(Debug)]
+pub(crate) enum SignInError {
+    /// The name or the password is wrong, or the account is disabled.
+    Wrong,
+    /// Too many passwords are being checked.
+    Busy,
+    /// The registry could not be asked.
+    Registry(Error),
+}
+
+impl From<SignInError> for Refusal {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Wrong => Self::invalid_credential("the name or the password is wrong"),
+            SignInError::Busy => Self::too_many(),
+            SignInError::Registry(error) => error.into(),
+        }
+    }
+}
+
+impl Auth {
+    /// Who sent the request: by a password, by a token, or nobody.
+    ///
+    /// # Errors
+    /// A 401 for a credential that is not good; 429 when too many passwords are being checked.
+    pub(crate) async fn caller(
+        &self,
+        app: &Arc<App>,
+        head: &Parts,
+        origin: &Origin,
+    ) -> Result<Caller, Refusal> {
+        let asked = Scopes { any: true, ..Scopes::default() };
+        match authorization(head)? {
+            None => Ok(Caller { actor: Actor::Anonymous, has_credential: false, asked }),
+            Some(Authorization::Basic { user, password }) => {
+                let principal = self.sign_in(app, &user, &password).await?;
+                Ok(Caller { actor: Actor::User(principal), has_credential: true, asked })
+            }
+            Some(Authorization::Bearer(token)) => self.bearer(&app.registry, &token, origin),
+        }
+    }
+
+    fn bearer(&self, registry: &Registry, token: &Secret, origin: &Origin) -> Result<Caller, Refusal> {
+        let now_seconds = registry.now_ms() / 1000;
+        let claims =
+            self.tokens.verify(token.expose(), &origin.host, now_seconds).map_err(Refusal::invalid_token)?;
+        let actor = match claims.subject {
+            Subject::Anonymous => Actor::Anonymous,
+            Subject::Principal(principal) => Actor::User(principal),
+        };
+        Ok(Caller { actor, has_credential: true, asked: claims.asked })
+    }
+
+    /// The principal that this name and password belong to.
+    ///
+    /// # Errors
+    /// [`SignInError`]. A name that nobody has costs as much as a wrong password.
+    pub(crate) async fn sign_in(
+        &self,
+        app: &Arc<App>,
+        user: &str,
+        password: &Secret,
+    ) -> Result<Principal, SignInError> {
+        let name = user.to_owned();
+        let account: Option<Account> =
+            app.call(move |registry| registry.account(&name)).await.map_err(SignInError::Registry)?;
+        let account = account.filter(|account| !account.is_disabled);
+        let principal = account.as_ref().map(|account| account.principal);
+        let hash = match account {
+            Some(account) => account.password_hash,
+            None => self.hasher.dummy_hash().to_owned(),
+        };
+        let check = self.check(app, password.clone(), hash);
+        let is_right =
+            self.verified.verify_with(user, password.expose(), principal, Instant::now(), check).await?;
+        principal.filter(|_| is_right).ok_or(SignInError::Wrong)
+    }
+
+    /// Checks a password against a hash, after waiting for a place in the short queue.
+    async fn check(&self, app: &Arc<App>, password: Secret, hash: String) -> Result<bool, SignInError> {
+        let permit = self.passwords.admit().await.map_err(|_| SignInError::Busy)?;
+        let hasher = Arc::clone(&self.hasher);
+        let checked = app.lanes.metadata.run(move || {
+            // Held by the work itself, which goes on although the client may not.
+            let _permit = permit;
+            hasher.verify(password.expose(), &hash)
+        });
+        checked.await.map_err(|failure| SignInError::Registry(lane_failed(&failure)))
+    }
+}
+
+/// What the request carries as a credential.
+pub(super) fn authorization(head: &Parts) -> Result<Option<Authorization>, Refusal> {
+    let Some(header) = head.headers.get(AUTHORIZATION) else { return Ok(None) };
+    let text = header.to_str().map_err(|_| Refusal::invalid_credential("credentials are malformed"))?;
+    Authorization::parse(text).map(Some).map_err(Refusal::invalid_credential)
+}

@@ -1,0 +1,72 @@
+//! The token endpoint: `GET` and `POST` of `/v2/auth` and `/v2/token` (Docker's token protocol and its OAuth2 form).
+//!
+//! No right is an error here: a token says who asks and what was asked for, and rights are looked up when it is used.
+
+use std::sync::Arc;
+
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use registry_core::Error;
+use serde_json::json;
+
+use super::caller::authorization;
+use super::token::{Claims, LIFETIME_SECONDS, Subject};
+use crate::app::App;
+use crate::listener::{Body, ReceivedBody};
+use crate::origin::Origin;
+use crate::v2::{Code, Refusal, json_answer};
+use crate::wire::authorization::Authorization;
+use crate::wire::token_request::{Grant, TokenRequest};
+
+/// The largest form that is read, in bytes: hundreds of scopes fit.
+const FORM_MAX_BYTES: usize = 256 << 10;
+
+/// Answers a request for a token.
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    head: &Parts,
+    body: &mut Option<ReceivedBody>,
+    origin: &Origin,
+) -> Result<Response<Body>, Refusal> {
+    let request = match head.method {
+        Method::GET => TokenRequest::from_query(head.uri.query().unwrap_or("")),
+        Method::POST => TokenRequest::from_form(&form(body).await?),
+        _ => return Err(Refusal::method_not_allowed(&["GET", "POST"])),
+    };
+    let request = request.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
+    let subject = subject(app, head, &request).await?;
+    let issued_at = app.registry.now_ms() / 1000;
+    let claims = Claims::new(subject, request.scopes, &origin.host, issued_at);
+    let token = app.auth.tokens.issue(&claims);
+    let issued_at = i64::try_from(issued_at).ok().and_then(|now| jiff::Timestamp::from_second(now).ok());
+    let mut answer = json!({ "token": token, "access_token": token, "expires_in": LIFETIME_SECONDS });
+    if let Some(issued_at) = issued_at {
+        answer["issued_at"] = json!(issued_at.to_string());
+    }
+    Ok(json_answer(StatusCode::OK, "application/json", &answer))
+}
+
+async fn form(body: &mut Option<ReceivedBody>) -> Result<bytes::Bytes, Refusal> {
+    let Some(body) = body else { return Err(Error::Unavailable.into()) };
+    body.collect_up_to(FORM_MAX_BYTES)
+        .await
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))
+}
+
+/// Who asks. Nobody is an answer too: an anonymous token opens what is public.
+async fn subject(app: &Arc<App>, head: &Parts, request: &TokenRequest) -> Result<Subject, Refusal> {
+    let principal = match &request.grant {
+        Grant::Password { user, password } => app.auth.sign_in(app, user, password).await?,
+        Grant::RefreshToken(_) => {
+            return Err(Refusal::invalid_credential("no refresh tokens are given out, so none is accepted"));
+        }
+        Grant::Header => match authorization(head)? {
+            None => return Ok(Subject::Anonymous),
+            Some(Authorization::Basic { user, password }) => app.auth.sign_in(app, &user, &password).await?,
+            Some(Authorization::Bearer(_)) => {
+                return Err(Refusal::invalid_credential("a token does not get another one"));
+            }
+        },
+    };
+    Ok(Subject::Principal(principal))
+}

@@ -1,0 +1,128 @@
+//! How a client reached the server: scheme, host and address, through proxies that are trusted and no others.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::HeaderMap;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+
+/// A block of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressBlock {
+    /// An address in it.
+    pub address: IpAddr,
+    /// How many leading bits the others share with it.
+    pub prefix_bits: u8,
+}
+
+impl AddressBlock {
+    /// Whether `address` lies in the block.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(block), IpAddr::V4(address)) => {
+                shares_prefix(u32::from(block).into(), u32::from(address).into(), 32, self.prefix_bits)
+            }
+            (IpAddr::V6(block), IpAddr::V6(address)) => {
+                shares_prefix(block.into(), address.into(), 128, self.prefix_bits)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn shares_prefix(a: u128, b: u128, width: u32, prefix_bits: u8) -> bool {
+    let ignored = width.saturating_sub(u32::from(prefix_bits));
+    ignored >= 128 || (a ^ b) >> ignored == 0
+}
+
+/// What is known beforehand of how clients reach the server.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    /// The public scheme and host, which then stand whatever a request says (`SERVER_HOSTNAME`).
+    pub configured: Option<Origin>,
+    /// Peers whose `X-Forwarded-*` count (`TRUSTED_PROXIES`).
+    pub trusted_proxies: Vec<AddressBlock>,
+}
+
+/// Scheme and host, with the port if it is not the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// A name or address, with a port where needed.
+    pub host: String,
+}
+
+impl Origins {
+    /// The origin by which the client of this request knows the server.
+    pub fn origin(&self, head: &Parts, peer: SocketAddr) -> Origin {
+        if let Some(configured) = &self.configured {
+            return configured.clone();
+        }
+        let forwarded = |name| self.is_trusted(peer.ip()).then(|| first(&head.headers, name)).flatten();
+        let host = forwarded("x-forwarded-host")
+            .or_else(|| first(&head.headers, HOST.as_str()))
+            .or_else(|| head.uri.authority().map(|authority| authority.as_str()))
+            .filter(|host| is_host(host))
+            .unwrap_or("localhost");
+        let scheme = forwarded("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
+        Origin { scheme: scheme.to_owned(), host: host.to_owned() }
+    }
+
+    fn is_trusted(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|block| block.contains(peer))
+    }
+}
+
+/// The first entry of a header that proxies append to.
+fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let value = headers.get(name)?.to_str().ok()?;
+    value.split(',').next().map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// The host ends up in a quoted header value, so nothing but a name, an address and a port passes.
+fn is_host(text: &str) -> bool {
+    text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    fn origin(origins: &Origins, peer: &str, headers: &[(&str, &str)]) -> String {
+        let mut request = Request::builder().uri("/v2/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let origin = origins.origin(&head, SocketAddr::new(peer.parse().unwrap(), 9));
+        format!("{}://{}", origin.scheme, origin.host)
+    }
+
+    #[test]
+    fn forwarded_headers_count_only_from_trusted_proxies() {
+        let block = AddressBlock { address: "10.1.0.0".parse().unwrap(), prefix_bits: 16 };
+        let origins = Origins { configured: None, trusted_proxies: vec![block] };
+        let headers =
+            [("host", "inner:8080"), ("x-forwarded-host", "hub.lab"), ("x-forwarded-proto", "https")];
+        assert_eq!(origin(&origins, "10.1.2.3", &headers), "https://hub.lab");
+        assert_eq!(origin(&origins, "::ffff:10.1.2.3", &headers), "https://hub.lab");
+        assert_eq!(origin(&origins, "10.2.2.3", &headers), "http://inner:8080");
+    }
+
+    #[test]
+    fn a_configured_host_stands_whatever_a_request_says() {
+        let configured = Origin { scheme: "https".into(), host: "hub.lab".into() };
+        let origins = Origins { configured: Some(configured), trusted_proxies: Vec::new() };
+        assert_eq!(origin(&origins, "127.0.0.1", &[("host", "evil")]), "https://hub.lab");
+    }
+
+    #[test]
+    fn a_host_that_could_break_out_of_a_header_value_is_not_repeated() {
+        let origins = Origins::default();
+        assert_eq!(origin(&origins, "127.0.0.1", &[("host", "a\",service=\"b")]), "http://localhost");
+        assert_eq!(origin(&origins, "127.0.0.1", &[("host", "[::1]:5000")]), "http://[::1]:5000");
+    }
+}

@@ -1,0 +1,178 @@
+//! The distribution specification: `/v2/`, parsed by hand from the right on the raw path.
+//!
+//! A handler parses, makes one call into the registry and wraps the answer. What is refused, and to whom, is decided
+//! in the registry; how a refusal looks on the wire is said once, in [`refusal`].
+
+mod blobs;
+mod catalog;
+mod manifests;
+mod referrers;
+mod refusal;
+mod reply;
+mod tags;
+mod uploads;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use registry_core::oci::RepositoryName;
+use registry_core::{Error, Registry};
+
+use crate::app::App;
+use crate::auth::{self, Caller};
+use crate::listener::{Body, ConnectionInfo, ReceivedBody};
+use crate::origin::Origin;
+use crate::wire::path::V2Path;
+use crate::wire::query::Query;
+use crate::wire::scope::Actions;
+
+pub(crate) use self::refusal::{Code, Refusal};
+pub(crate) use self::reply::{harden, json as json_answer};
+pub(crate) use self::uploads::PIECE_BYTES;
+
+/// What a handler answers.
+type Reply = Result<Response<Body>, Refusal>;
+
+/// How much of a refused request's body is still read, so that the client gets to the answer.
+const DISCARD_BYTES: u64 = 16 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+/// A request whose caller is known.
+#[derive(Debug)]
+pub(crate) struct Call {
+    app: Arc<App>,
+    head: Parts,
+    query: Query,
+    caller: Caller,
+}
+
+/// Answers a request for a path under `/v2`.
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    request: Request<ReceivedBody>,
+    from: ConnectionInfo,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let mut body = Some(body);
+    let origin = app.options.origins.origin(&head, from.peer);
+    let is_head = head.method == Method::HEAD;
+    let mut scope = String::new();
+    let reply = route(app, head, &mut body, &origin, &mut scope).await;
+    if let Some(unread) = body {
+        unread.discard(DISCARD_BYTES, DISCARD_TIME);
+    }
+    reply::finish(reply, &origin, &scope, is_head)
+}
+
+/// Finds the handler. `scope` is what a challenge asks a client to come back with.
+async fn route(
+    app: &Arc<App>,
+    head: Parts,
+    body: &mut Option<ReceivedBody>,
+    origin: &Origin,
+    scope: &mut String,
+) -> Reply {
+    let path = V2Path::parse(head.uri.path())
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::NameInvalid, error))?;
+    if path == V2Path::Token {
+        return auth::endpoint::answer(app, &head, body, origin).await;
+    }
+    let allowed = methods(&path).ok_or_else(unknown_path)?;
+    if !allowed.contains(&head.method.as_str()) {
+        return Err(Refusal::method_not_allowed(allowed));
+    }
+    *scope = needed(&path, &head.method);
+    let query = Query::parse(head.uri.query().unwrap_or(""))
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
+    let caller = app.auth.caller(app, &head, origin).await?;
+    let call = Call { app: Arc::clone(app), head, query, caller };
+    match path {
+        V2Path::Ping => call.ping().await,
+        V2Path::Catalog => call.catalog().await,
+        V2Path::Blob { name, digest } => call.blob(&name, &digest).await,
+        V2Path::UploadStart { name } => call.start_upload(&name, body).await,
+        V2Path::Upload { name, id } => call.upload(&name, &id, body).await,
+        V2Path::Manifest { name, reference } => call.manifest(&name, &reference, body).await,
+        V2Path::Tags { name } => call.tags(&name).await,
+        V2Path::Referrers { name, digest } => call.referrers(&name, &digest).await,
+        V2Path::Token | V2Path::Unknown => Err(unknown_path()),
+    }
+}
+
+/// The methods that a path answers to; none where there is nothing.
+fn methods(path: &V2Path) -> Option<&'static [&'static str]> {
+    Some(match path {
+        V2Path::Ping | V2Path::Catalog | V2Path::Tags { .. } | V2Path::Referrers { .. } => &["GET", "HEAD"],
+        V2Path::Token => &["GET", "POST"],
+        V2Path::Blob { .. } => &["GET", "HEAD", "DELETE"],
+        V2Path::UploadStart { .. } => &["POST"],
+        V2Path::Upload { .. } => &["GET", "PATCH", "PUT", "DELETE"],
+        V2Path::Manifest { .. } => &["GET", "HEAD", "PUT", "DELETE"],
+        V2Path::Unknown => return None,
+    })
+}
+
+/// The scope that a token for this request has to be asked for (Docker's token protocol).
+fn needed(path: &V2Path, method: &Method) -> String {
+    let name = match path {
+        V2Path::Catalog => return "registry:catalog:*".to_owned(),
+        V2Path::Blob { name, .. }
+        | V2Path::UploadStart { name }
+        | V2Path::Upload { name, .. }
+        | V2Path::Manifest { name, .. }
+        | V2Path::Tags { name }
+        | V2Path::Referrers { name, .. } => name,
+        V2Path::Ping | V2Path::Token | V2Path::Unknown => return String::new(),
+    };
+    let is_upload = matches!(path, V2Path::UploadStart { .. } | V2Path::Upload { .. });
+    let actions = match *method {
+        _ if is_upload => "pull,push",
+        Method::GET | Method::HEAD => "pull",
+        Method::DELETE => "delete",
+        _ => "pull,push",
+    };
+    format!("repository:{name}:{actions}")
+}
+
+fn unknown_path() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, Code::Unsupported, "nothing lies at this path")
+}
+
+impl Call {
+    /// Clients learn the way to sign in from this answer alone, so nobody gets through unsigned.
+    async fn ping(&self) -> Reply {
+        if !self.caller.has_credential {
+            return Err(Refusal::sign_in());
+        }
+        let actor = self.caller.actor;
+        self.registry(move |registry| registry.check_actor(&actor)).await?;
+        Ok(reply::json(StatusCode::OK, "application/json", &serde_json::json!({})))
+    }
+
+    /// The repository that the path names, if the credential was asked for with these actions.
+    fn repository(&self, name: &str, actions: Actions) -> Result<RepositoryName, Refusal> {
+        let repository = self
+            .app
+            .repository(name)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::NameInvalid, error))?;
+        if self.caller.covers(name, actions) || self.caller.covers(repository.as_str(), actions) {
+            Ok(repository)
+        } else {
+            Err(Refusal::insufficient_scope())
+        }
+    }
+
+    /// Calls the registry on the metadata lane.
+    async fn registry<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        Ok(self.app.call(work).await?)
+    }
+
+    fn header(&self, name: impl hyper::header::AsHeaderName) -> Option<&str> {
+        self.head.headers.get(name)?.to_str().ok()
+    }
+}

@@ -1,0 +1,114 @@
+//! Reading and deleting blobs (distribution-spec, "Pulling blobs" and "Deleting Blobs").
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use hyper::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, IF_RANGE,
+    RANGE,
+};
+use hyper::{Method, Response, StatusCode};
+use registry_core::BlobReader;
+use registry_core::oci::{Digest, RepositoryName};
+
+use super::refusal::{Code, Refusal};
+use super::reply::{self, CONTENT_DIGEST};
+use super::{Call, Reply};
+use crate::listener::{BlobStream, Body};
+use crate::wire::conditions::{if_none_match, if_range};
+use crate::wire::range::RangeAnswer;
+use crate::wire::scope::Actions;
+
+/// Content under its digest never changes.
+const IMMUTABLE: &str = "private, max-age=31536000, immutable";
+
+impl Call {
+    /// `GET`, `HEAD` and `DELETE` of `/v2/<name>/blobs/<digest>`.
+    pub(super) async fn blob(&self, name: &str, digest: &str) -> Reply {
+        let is_delete = self.head.method == Method::DELETE;
+        let repository = self.repository(name, if is_delete { Actions::DELETE } else { Actions::PULL })?;
+        let digest = digest_of(digest)?;
+        if is_delete {
+            self.delete_blob(repository, digest).await
+        } else {
+            self.get_blob(repository, digest).await
+        }
+    }
+
+    async fn delete_blob(&self, repository: RepositoryName, digest: Digest) -> Reply {
+        let actor = self.caller.actor;
+        self.registry(move |registry| registry.delete_blob(&actor, &repository, &digest)).await?;
+        Ok(reply::empty(StatusCode::ACCEPTED))
+    }
+
+    async fn get_blob(&self, repository: RepositoryName, digest: Digest) -> Reply {
+        let actor = self.caller.actor;
+        let blob = self.registry(move |registry| registry.blob(&actor, &repository, &digest)).await?;
+        let tag = digest.to_string();
+        let mut response = if if_none_match(self.headers(IF_NONE_MATCH), Some(&tag)) {
+            reply::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            self.content(blob, &tag)
+        };
+        reply::set(&mut response, CONTENT_DIGEST, digest);
+        reply::set(&mut response, ETAG, reply::entity_tag(&digest));
+        reply::set(&mut response, CACHE_CONTROL, IMMUTABLE);
+        Ok(response)
+    }
+
+    /// The blob, or the part of it that was asked for.
+    fn content(&self, blob: BlobReader, tag: &str) -> Response<Body> {
+        let size = blob.size();
+        let is_current = self.header(IF_RANGE).is_none_or(|value| if_range(value, tag));
+        let answer = match self.header(RANGE) {
+            Some(range) if is_current => RangeAnswer::to(range, size),
+            _ => RangeAnswer::Full,
+        };
+        let mut response = match answer {
+            RangeAnswer::Full => Response::new(self.stream(blob, 0, size)),
+            RangeAnswer::Part { start, end_inclusive } => {
+                let part = self.stream(blob, start, end_inclusive - start + 1);
+                let mut response = Response::new(part);
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                reply::set(
+                    &mut response,
+                    CONTENT_RANGE,
+                    format_args!("bytes {start}-{end_inclusive}/{size}"),
+                );
+                response
+            }
+            RangeAnswer::Unsatisfiable => {
+                let mut response = reply::empty(StatusCode::RANGE_NOT_SATISFIABLE);
+                reply::set(&mut response, CONTENT_RANGE, format_args!("bytes */{size}"));
+                return response;
+            }
+        };
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        response
+    }
+
+    fn stream(&self, blob: BlobReader, start: u64, length: u64) -> Body {
+        Body::Blob(BlobStream::new(self.app.lanes.blobs.clone(), source(blob), start, length))
+    }
+
+    pub(super) fn headers(&self, name: hyper::header::HeaderName) -> impl Iterator<Item = &str> {
+        self.head.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+}
+
+fn source(blob: BlobReader) -> crate::listener::BlobSource {
+    Box::new(move |offset, length| read(&blob, offset, length).map_err(io::Error::other))
+}
+
+fn read(blob: &BlobReader, offset: u64, length: usize) -> Result<Bytes, registry_core::Error> {
+    let mut piece = BytesMut::zeroed(length);
+    let read = blob.read_at(&mut piece, offset)?;
+    piece.truncate(read);
+    Ok(piece.freeze())
+}
+
+/// Reads a digest from a path or a query.
+pub(super) fn digest_of(text: &str) -> Result<Digest, Refusal> {
+    text.parse().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::DigestInvalid, error))
+}

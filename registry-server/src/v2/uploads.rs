@@ -1,0 +1,330 @@
+//! Uploading blobs (distribution-spec, "Pushing blobs"): begin, append, ask, finish, cancel, mount.
+//!
+//! What is received goes into the registry piece by piece, on a task of its own: a client that goes away, or a server
+//! that stops, must not keep the session's state from being saved.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
+use hyper::{Method, Response, StatusCode};
+use registry_core::oci::{Algorithm, Digest, RepositoryName};
+use registry_core::{Actor, Error, Mounted, UploadId, UploadWriter};
+
+use super::blobs::digest_of;
+use super::refusal::{Code, Refusal};
+use super::reply::{self, CONTENT_DIGEST};
+use super::{Call, DISCARD_BYTES, DISCARD_TIME, Reply};
+use crate::app::{App, lane_failed};
+use crate::listener::{Body, BodyError, ReceivedBody};
+use crate::wire::range::ContentRange;
+use crate::wire::scope::Actions;
+
+/// How much of an upload is handed to the disk at once, at most and roughly.
+pub(crate) const PIECE_BYTES: usize = 256 << 10;
+
+const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+/// An upload as a request names it.
+#[derive(Clone, Debug)]
+struct Session {
+    app: Arc<App>,
+    actor: Actor,
+    /// As the client wrote it: its URLs go on with that.
+    name: String,
+    repository: RepositoryName,
+    id: UploadId,
+}
+
+/// What a request says of the bytes that it carries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Announced {
+    range: Option<ContentRange>,
+    length: Option<u64>,
+}
+
+impl Call {
+    /// `POST /v2/<name>/blobs/uploads/`.
+    pub(super) async fn start_upload(&self, name: &str, body: &mut Option<ReceivedBody>) -> Reply {
+        let repository = self.repository(name, Actions::PUSH)?;
+        if let Some(mounted) = self.mount(name, &repository).await? {
+            return Ok(mounted);
+        }
+        let whole = match self.query.get("digest") {
+            Some(digest) if !self.is_without_body() => Some(digest_of(digest)?),
+            Some(digest) => Some(digest_of(digest)?).filter(is_of_nothing),
+            None => None,
+        };
+        let algorithm = match self.query.get("digest-algorithm") {
+            Some(name) => Some(algorithm_of(name)?),
+            None => whole.as_ref().map(Digest::algorithm),
+        };
+        let (actor, at) = (self.caller.actor, repository.clone());
+        let id = self.registry(move |registry| registry.start_upload(&actor, &at, algorithm)).await?;
+        let session = self.session(name, repository, id);
+        match whole {
+            Some(digest) => session.receive(body.take(), self.announced()?, Some(digest)).await,
+            None => Ok(session.at_offset(StatusCode::ACCEPTED, 0)),
+        }
+    }
+
+    /// The answer to a mount that succeeded. Whatever keeps it from succeeding leads to an upload, never to an error.
+    async fn mount(
+        &self,
+        name: &str,
+        repository: &RepositoryName,
+    ) -> Result<Option<Response<Body>>, Refusal> {
+        let Some(digest) = self.query.get("mount").and_then(|text| text.parse::<Digest>().ok()) else {
+            return Ok(None);
+        };
+        let source = match self.query.get("from").filter(|from| !from.is_empty()) {
+            Some(from) => match self.app.repository(from) {
+                Ok(source) => Some(source),
+                Err(_) => return Ok(None),
+            },
+            None => None,
+        };
+        let (actor, target) = (self.caller.actor, repository.clone());
+        let mounted = self
+            .registry(move |registry| registry.mount_blob(&actor, &target, &digest, source.as_ref()))
+            .await?;
+        Ok((mounted == Mounted::Yes).then(|| created(name, &digest)))
+    }
+
+    /// `GET`, `PATCH`, `PUT` and `DELETE` of `/v2/<name>/blobs/uploads/<id>`.
+    pub(super) async fn upload(&self, name: &str, id: &str, body: &mut Option<ReceivedBody>) -> Reply {
+        let repository = self.repository(name, Actions::PUSH)?;
+        let session = self.session(name, repository, id.parse::<UploadId>()?);
+        match self.head.method {
+            Method::GET => session.ask().await,
+            Method::DELETE => session.cancel().await,
+            Method::PATCH => session.receive(body.take(), self.announced()?, None).await,
+            _ => self.close(session, body).await,
+        }
+    }
+
+    /// The order of chunks is looked at before the digest: a chunk out of order is 416 whatever the digest.
+    async fn close(&self, session: Session, body: &mut Option<ReceivedBody>) -> Reply {
+        let announced = self.announced()?;
+        let digest = match self.query.get("digest") {
+            Some(digest) => digest_of(digest),
+            None => Err(Refusal::new(StatusCode::BAD_REQUEST, Code::DigestInvalid, "the digest is missing")),
+        };
+        match digest {
+            Ok(digest) => session.receive(body.take(), announced, Some(digest)).await,
+            Err(refusal) => Err(session.check_order(announced).await?.unwrap_or(refusal)),
+        }
+    }
+
+    fn session(&self, name: &str, repository: RepositoryName, id: UploadId) -> Session {
+        let (app, actor) = (Arc::clone(&self.app), self.caller.actor);
+        Session { app, actor, name: name.to_owned(), repository, id }
+    }
+
+    fn is_without_body(&self) -> bool {
+        let length = self.header(CONTENT_LENGTH);
+        length == Some("0") || (length.is_none() && !self.head.headers.contains_key("transfer-encoding"))
+    }
+
+    fn announced(&self) -> Result<Announced, Refusal> {
+        let length = self.header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let Some(range) = self.header(CONTENT_RANGE) else { return Ok(Announced { range: None, length }) };
+        let range = ContentRange::parse(range).map_err(|_| {
+            Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, "Content-Range is malformed")
+        })?;
+        if length.is_some_and(|length| length != range.len()) {
+            let message = "Content-Range and Content-Length do not agree";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::SizeInvalid, message));
+        }
+        Ok(Announced { range: Some(range), length })
+    }
+}
+
+impl Session {
+    async fn ask(&self) -> Reply {
+        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        let offset = self.app.call(move |registry| registry.upload_offset(&actor, &repository, id)).await?;
+        Ok(self.at_offset(StatusCode::NO_CONTENT, offset))
+    }
+
+    async fn cancel(&self) -> Reply {
+        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        self.app.call(move |registry| registry.cancel_upload(&actor, &repository, id)).await?;
+        Ok(reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// The refusal of a chunk that does not start where the upload stands.
+    async fn check_order(&self, announced: Announced) -> Result<Option<Refusal>, Refusal> {
+        let Some(range) = announced.range else { return Ok(None) };
+        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        let offset = self.app.call(move |registry| registry.upload_offset(&actor, &repository, id)).await?;
+        Ok((range.start != offset).then(|| self.out_of_order(offset)))
+    }
+
+    /// Appends the body and, given a digest, ends the upload with it.
+    async fn receive(
+        self,
+        body: Option<ReceivedBody>,
+        announced: Announced,
+        digest: Option<Digest>,
+    ) -> Reply {
+        let Some(body) = body else { return Err(Error::Unavailable.into()) };
+        let guard = self.app.uploading.clone();
+        let task = tokio::spawn(async move {
+            let _guard = guard;
+            self.run(body, announced, digest).await
+        });
+        task.await.unwrap_or_else(|cause| {
+            tracing::error!(%cause, "an upload ended in a panic");
+            Err(Error::Unavailable.into())
+        })
+    }
+
+    async fn run(self, mut body: ReceivedBody, announced: Announced, digest: Option<Digest>) -> Reply {
+        let result = self.append_all(&mut body, announced).await;
+        body.discard(DISCARD_BYTES, DISCARD_TIME);
+        let writer = result?;
+        let offset = writer.offset();
+        let Some(digest) = digest else { return Ok(self.at_offset(StatusCode::ACCEPTED, offset)) };
+        self.app.call(move |_| writer.finish(&digest)).await?;
+        Ok(created(&self.name, &digest))
+    }
+
+    async fn append_all(
+        &self,
+        body: &mut ReceivedBody,
+        announced: Announced,
+    ) -> Result<UploadWriter, Refusal> {
+        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        let writer = self
+            .app
+            .call_in(&self.app.lanes.blobs, move |registry| registry.open_upload(&actor, &repository, id))
+            .await?;
+        let start = writer.offset();
+        if announced.range.is_some_and(|range| range.start != start) {
+            return Err(self.out_of_order(start));
+        }
+        let limit_bytes = self.app.registry.settings().blob_limit_bytes;
+        if announced.length.is_some_and(|length| start.saturating_add(length) > limit_bytes) {
+            return Err(Error::BlobTooLarge { limit_bytes }.into());
+        }
+        self.append(writer, body, announced).await
+    }
+
+    async fn append(
+        &self,
+        mut writer: UploadWriter,
+        body: &mut ReceivedBody,
+        announced: Announced,
+    ) -> Result<UploadWriter, Refusal> {
+        let start = writer.offset();
+        loop {
+            match next_piece(body).await {
+                Ok(pieces) if pieces.is_empty() => break,
+                Ok(pieces) => writer = self.write(writer, pieces).await?,
+                Err(error) => return Err(self.broken_off(writer, &error).await),
+            }
+        }
+        let expected = announced.range.map(|range| range.len()).or(announced.length);
+        if expected.is_some_and(|expected| writer.offset() - start != expected) {
+            self.save(writer).await;
+            let message = "the body is not as long as was announced";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::SizeInvalid, message));
+        }
+        Ok(writer)
+    }
+
+    async fn write(&self, mut writer: UploadWriter, pieces: Vec<Bytes>) -> Result<UploadWriter, Refusal> {
+        let permit = Arc::clone(&self.app.upload_pieces).acquire_owned().await;
+        let written = self
+            .app
+            .lanes
+            .blobs
+            .run(move || {
+                let _permit = permit;
+                let appended = pieces.iter().try_for_each(|piece| writer.append(piece));
+                appended.map(|()| writer)
+            })
+            .await;
+        Ok(written.unwrap_or_else(|failure| Err(lane_failed(&failure)))?)
+    }
+
+    async fn broken_off(&self, writer: UploadWriter, error: &BodyError) -> Refusal {
+        self.save(writer).await;
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::BlobUploadInvalid, error)
+    }
+
+    /// A request that ended short: what came is kept over a power cut.
+    async fn save(&self, mut writer: UploadWriter) {
+        if let Err(cause) = self.app.call(move |_| writer.save()).await {
+            tracing::warn!(%cause, upload = %self.id, "the state of an upload could not be saved");
+        }
+    }
+
+    fn location(&self) -> String {
+        format!("/v2/{}/blobs/uploads/{}", self.name, self.id)
+    }
+
+    /// An answer that says where the upload stands. `Range: 0-0` also means that it holds nothing.
+    fn at_offset(&self, status: StatusCode, offset: u64) -> Response<Body> {
+        let mut response = reply::empty(status);
+        for (name, value) in self.standing(offset) {
+            reply::set(&mut response, name, value);
+        }
+        response
+    }
+
+    fn standing(&self, offset: u64) -> [(HeaderName, String); 3] {
+        let range = format!("0-{}", offset.saturating_sub(1));
+        [(LOCATION, self.location()), (RANGE, range), (UPLOAD_UUID, self.id.to_string())]
+    }
+
+    /// Some clients resume from what stands on this refusal.
+    fn out_of_order(&self, offset: u64) -> Refusal {
+        let message = format!("the chunk does not start at the upload's offset {offset}");
+        let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, message);
+        self.standing(offset).into_iter().fold(refusal, |refusal, (name, value)| {
+            match hyper::header::HeaderValue::try_from(value) {
+                Ok(value) => refusal.with(name, value),
+                Err(_) => refusal,
+            }
+        })
+    }
+}
+
+/// What has come of the body, up to about [`PIECE_BYTES`]: waits for something, then takes what is there. Empty at the
+/// end.
+async fn next_piece(body: &mut ReceivedBody) -> Result<Vec<Bytes>, BodyError> {
+    let Some(first) = body.next().await else { return Ok(Vec::new()) };
+    let mut pieces = vec![first?];
+    let mut size = pieces[0].len();
+    while size < PIECE_BYTES {
+        let more = tokio::select! {
+            biased;
+            more = body.next() => more,
+            () = std::future::ready(()) => None,
+        };
+        let Some(piece) = more else { break };
+        let piece = piece?;
+        size += piece.len();
+        pieces.push(piece);
+    }
+    Ok(pieces)
+}
+
+fn created(name: &str, digest: &Digest) -> Response<Body> {
+    let mut response = reply::empty(StatusCode::CREATED);
+    reply::set(&mut response, LOCATION, format_args!("/v2/{name}/blobs/{digest}"));
+    reply::set(&mut response, CONTENT_DIGEST, digest);
+    response
+}
+
+fn algorithm_of(name: &str) -> Result<Algorithm, Refusal> {
+    let message = "the digest algorithm is not supported";
+    name.parse().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, Code::DigestInvalid, message))
+}
+
+/// Whether this is the digest of no bytes at all.
+fn is_of_nothing(digest: &Digest) -> bool {
+    *digest == Digest::of(digest.algorithm(), b"")
+}
