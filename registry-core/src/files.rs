@@ -20,7 +20,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use database::{DatabaseFile, RESERVE_BYTES, Reserve};
+#[cfg(test)]
+pub(crate) use database::RESERVE_BYTES;
+pub(crate) use database::{DatabaseFile, Reserve};
 pub(crate) use real::RealDisk;
 #[cfg(any(test, feature = "simulation"))]
 pub use simulated::SimulatedDisk;
@@ -46,6 +48,7 @@ pub enum SyncPoint {
     Metadata,
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl SyncPoint {
     /// Every sync, once.
     pub const ALL: [Self; 6] = [
