@@ -20,8 +20,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(test)]
-pub(crate) use database::RESERVE_BYTES;
 pub(crate) use database::{DatabaseFile, Reserve};
 pub(crate) use real::RealDisk;
 #[cfg(any(test, feature = "simulation"))]

@@ -15,7 +15,7 @@ use super::{Disk, DiskFile, SyncPoint};
 use crate::error::is_full;
 
 /// The space in bytes that is kept allocated beyond the end of a database file.
-pub(crate) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A database file for redb. It takes no locks: the data directory has its own.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::FallocateFlags;
 
 use super::RealDisk;
-use crate::files::{Disk, DiskFile};
+use crate::files::{Disk, SyncPoint};
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o777
@@ -52,7 +52,7 @@ fn space_allocated_ahead_is_kept_as_the_file_grows_into_it() {
     file.allocate(1 << 20).unwrap();
     file.set_len(4096).unwrap();
     file.write_all_at(&[1; 4096], 0).unwrap();
-    file.sync(crate::files::SyncPoint::Metadata).unwrap();
+    file.sync(SyncPoint::Metadata).unwrap();
     let metadata = opened.metadata().unwrap();
     assert_eq!(metadata.len(), 4096);
     assert!(metadata.blocks() * 512 >= 1 << 20, "{} blocks are allocated", metadata.blocks());
