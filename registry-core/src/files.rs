@@ -1,6 +1,6 @@
 //! The one module that makes file calls. It knows nothing of what the files mean.
 //!
-//! A [`Disk`] comes in two forms: [`RealDisk`], the operating system's, and [`SimulatedDisk`], in memory, on which tests
+//! A [`Disk`] comes in two forms: [`RealDisk`], the operating system's, and `SimulatedDisk`, in memory, on which tests
 //! cut the power at any point. `contract` holds the facts that are true of both.
 //!
 //! What is written survives a power cut once it is synced, and a name once its directory is: [`SyncPoint`] lists every
@@ -20,7 +20,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use database::{DatabaseFile, RESERVE_BYTES, Reserve};
+pub(crate) use database::{DatabaseFile, Reserve};
 pub(crate) use real::RealDisk;
 #[cfg(any(test, feature = "simulation"))]
 pub use simulated::SimulatedDisk;
@@ -46,6 +46,7 @@ pub enum SyncPoint {
     Metadata,
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl SyncPoint {
     /// Every sync, once.
     pub const ALL: [Self; 6] = [

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Disk, DiskFile, SyncPoint};
+use crate::error::is_full;
 
 /// The space in bytes that is kept allocated beyond the end of a database file.
-pub(crate) const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A database file for redb. It takes no locks: the data directory has its own.
 #[derive(Debug)]
@@ -151,9 +152,4 @@ impl Reserve {
         self.short.store(allocated.is_err(), Ordering::Release);
         allocated
     }
-}
-
-/// Whether there is no room: on the disk, or within the user's disk quota.
-fn is_full(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

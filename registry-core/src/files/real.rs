@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "all file calls are made here")]
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};

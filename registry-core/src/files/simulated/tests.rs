@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::SimulatedDisk;
-use crate::files::{Disk, DiskFile, SyncPoint};
+use crate::files::{Disk, SyncPoint};
 
 /// Enough for chance to show everything that it can do.
 const SEEDS: u64 = 64;

@@ -62,9 +62,17 @@ impl Contents {
                 if *len <= self.bytes.len() as u64 {
                     self.allocated = *len;
                 }
-                Arc::make_mut(&mut self.bytes).resize(index(*len), 0);
+                self.set_len(index(*len));
             }
         }
+    }
+
+    /// Starts from fresh zeros, which cost nothing until they are written: a database grows by megabytes at a time.
+    fn set_len(&mut self, len: usize) {
+        let mut bytes = vec![0; len];
+        let kept = len.min(self.bytes.len());
+        bytes[..kept].copy_from_slice(&self.bytes[..kept]);
+        self.bytes = Arc::new(bytes);
     }
 
     /// Writes `bytes` at `offset`; a gap before it reads as zeros.
@@ -72,9 +80,7 @@ impl Contents {
         let start = index(offset);
         let end = start + bytes.len();
         let held = Arc::make_mut(&mut self.bytes);
-        if held.len() < end {
-            held.resize(end, 0);
-        }
+        held.extend_from_slice(&vec![0; end.saturating_sub(held.len())]);
         held[start..end].copy_from_slice(bytes);
     }
 }
