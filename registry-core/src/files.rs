@@ -15,7 +15,6 @@ mod simulated;
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -112,9 +111,6 @@ pub(crate) trait DiskFile: Send + Sync + Debug + 'static {
     /// Makes the bytes and the length durable, not the name. After an error the unsynced bytes must be taken for lost:
     /// a second sync may answer `Ok` without them.
     fn sync(&self, point: SyncPoint) -> io::Result<()>;
-
-    /// The file itself, for a server that sends it. None on the simulated disk.
-    fn as_file(&self) -> Option<&File>;
 }
 
 /// A lock file, held until this is dropped.

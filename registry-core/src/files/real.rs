@@ -126,8 +126,4 @@ impl DiskFile for RealFile {
     fn sync(&self, _: SyncPoint) -> io::Result<()> {
         self.0.sync_data()
     }
-
-    fn as_file(&self) -> Option<&File> {
-        Some(&self.0)
-    }
 }

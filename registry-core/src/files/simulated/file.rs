@@ -1,6 +1,5 @@
 //! An open file of the simulated disk.
 
-use std::fs::File;
 use std::io;
 
 use rustix::io::Errno;
@@ -81,9 +80,5 @@ impl DiskFile for SimulatedFile {
         state.require_sync(point)?;
         state.log.push(Entry::Sync(self.inode, point));
         Ok(())
-    }
-
-    fn as_file(&self) -> Option<&File> {
-        None
     }
 }
