@@ -21,8 +21,8 @@ use super::Principal;
 
 /// How long a match is remembered, counted from the verification and not prolonged by use.
 ///
-/// It bounds nothing but how long a secret that no row knows any more could have been answered from memory if a
-/// generation were not raised; a minute is far longer than a push and far shorter than a working day.
+/// Revocation does not wait for it: generations do that. A minute spares the requests of one push or pull, and keeps
+/// little of who was here in memory.
 pub const TTL: Duration = Duration::from_secs(60);
 
 /// The most matches that are remembered.
