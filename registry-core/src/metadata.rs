@@ -74,11 +74,11 @@ impl Metadata {
 
     /// Runs `work` on what is committed by now.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTxn) -> Result<T, Error>) -> Result<T, Error> {
+        let seen = self.reopenings();
         let begun = match &*self.opened.read().unwrap_or_else(PoisonError::into_inner) {
             Some(opened) => database::begin_read(&opened.database),
             None => Err(Error::Unavailable),
         };
-        let seen = self.reopenings();
         begun.and_then(|txn| work(&txn)).inspect_err(|error| {
             if is_failure(error) {
                 self.reopen(&mut self.batch.lock().unwrap_or_else(PoisonError::into_inner), seen);

@@ -10,9 +10,9 @@ use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor};
 use crate::content::{DigestLock, hash_file};
-use crate::files::DiskFile;
+use crate::files::{DiskFile, SyncPoint};
 use crate::metadata::{Growth, Lane};
-use crate::model::authorize::{self, Granted, granted, granted_or_created};
+use crate::model::authorize::{Granted, granted, granted_or_created};
 use crate::model::keys::{NamespaceId, RepositoryId, UploadId};
 use crate::model::records::Upload;
 use crate::model::repositories::NewRepository;
@@ -188,7 +188,6 @@ impl Registry {
     fn upload_row(&self, actor: &Actor, name: &RepositoryName, id: UploadId) -> Result<Upload, Error> {
         self.0.metadata.read(|rows| {
             // Asked first: what a stranger learns of a session is what he learns of the repository.
-            authorize::check_push(rows, &self.0.settings, actor, name)?;
             let at = match granted(rows, &self.0.settings, actor, name, Action::Push) {
                 Err(Error::RepositoryUnknown(_)) => return Err(Error::UploadUnknown),
                 at => at?,
@@ -236,13 +235,12 @@ impl Registry {
     pub(super) fn rest_uploads(&self, before_ms: u64) -> Result<(), Error> {
         let mut result = Ok(());
         for (id, mut session) in self.0.sessions.take_resting(before_ms) {
+            // If it cannot be saved, the session goes on from what was saved before.
             match self.save(id, &mut session) {
-                Ok(()) | Err(Error::UploadUnknown) => self.0.sessions.forget(id),
-                Err(error) => {
-                    self.0.sessions.lock().insert(id, Slot::Resting(session, self.now_ms()));
-                    result = Err(error);
-                }
+                Ok(()) | Err(Error::UploadUnknown) => {}
+                Err(error) => result = Err(error),
             }
+            self.0.sessions.forget(id);
         }
         result
     }
@@ -257,6 +255,9 @@ fn principal(actor: &Actor) -> Option<crate::access::PrincipalId> {
 }
 
 /// An upload that one request writes to. Dropping it lets the session rest, with every byte that was appended.
+///
+/// Once a sync has failed, bytes that were not saved before must be taken for lost, whatever a second sync says: the
+/// session then goes on from what was saved last.
 #[derive(Debug)]
 pub struct UploadWriter {
     registry: Registry,
@@ -286,10 +287,7 @@ impl UploadWriter {
         session.file.write_all_at(bytes, session.offset)?;
         session.hasher.update(bytes);
         session.offset = end;
-        if session.offset - session.saved >= settings.upload_save_bytes {
-            self.registry.save(self.id, session)?;
-        }
-        Ok(())
+        if session.offset - session.saved >= settings.upload_save_bytes { self.save() } else { Ok(()) }
     }
 
     /// Makes what was appended survive a power cut: for a request that ended short.
@@ -298,7 +296,7 @@ impl UploadWriter {
     /// Whatever the disk refuses.
     pub fn save(&mut self) -> Result<(), Error> {
         let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
-        self.registry.save(self.id, session)
+        self.registry.save(self.id, session).inspect_err(|_| self.session = None)
     }
 
     /// Ends the upload: verifies the digest, makes the bytes durable, and links the blob to the repository.
@@ -315,9 +313,9 @@ impl UploadWriter {
             self.registry.abandon(self.id)?;
             return Err(Error::DigestMismatch(actual));
         }
+        session.file.sync(SyncPoint::StagedBytes).inspect_err(|_| self.session = None)?;
         self.commit(expected)?;
         self.session = None;
-        self.registry.0.sessions.forget(self.id);
         Ok(())
     }
 
@@ -325,7 +323,6 @@ impl UploadWriter {
         let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
         let inner = &self.registry.0;
         let (size, grace_ms) = (session.offset, self.registry.now_ms() + inner.settings.blob_grace_ms);
-        session.file.sync(crate::files::SyncPoint::StagedBytes)?;
         let lock = inner.content.lock(digest);
         // Asked before the file takes its place, so that a refusal leaves everything as it was.
         inner.metadata.read(|rows| self.check(rows).map(drop))?;
@@ -359,9 +356,12 @@ impl UploadWriter {
 
 impl Drop for UploadWriter {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            let since = self.registry.now_ms();
-            self.registry.0.sessions.lock().insert(self.id, Slot::Resting(Box::new(session), since));
+        match self.session.take() {
+            Some(session) => {
+                let resting = Slot::Resting(Box::new(session), self.registry.now_ms());
+                self.registry.0.sessions.lock().insert(self.id, resting);
+            }
+            None => self.registry.0.sessions.forget(self.id),
         }
     }
 }
