@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::database::{self, Transaction};
@@ -63,6 +63,21 @@ impl Outcome {
     }
 }
 
+/// What a closure came to: its value or its refusal, or its panic.
+type Ran<T> = std::thread::Result<Result<T, Error>>;
+
+impl Batch {
+    /// Runs `work` over the transaction and merges what it changed, unless it refuses or panics.
+    fn run<T>(&mut self, work: &impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>) -> Ran<T> {
+        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&self.transaction, work)))?;
+        Ok(attempt.and_then(|(value, changes)| {
+            self.is_changed |= !changes.is_empty();
+            database::merge(&self.transaction, changes)?;
+            Ok(value)
+        }))
+    }
+}
+
 impl OpenBatch {
     /// Fails everyone in the batch and forgets its transaction.
     pub(super) fn give_up(&mut self) {
@@ -94,66 +109,71 @@ impl Metadata {
         let mut place = self.lanes.arrive(lane);
         let mut open = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
-        let seen = self.reopenings();
-        let batch = match self.begun(&mut open, growth) {
-            Ok(batch) => batch,
-            Err(error) => {
-                if super::is_failure(&error) && error_is_from_engine(growth, &error) {
-                    self.reopen(&mut open, seen);
-                }
-                self.settle_if_last(&mut open, place.leave());
-                return Err(error);
-            }
-        };
-        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(&batch.transaction, &work)));
-        batch.joined += 1;
-        let outcome = Arc::clone(&batch.outcome);
-        let (value, changes) = match attempt {
-            Ok(Ok((value, changes))) => (Ok(Ok(value)), changes),
-            Ok(Err(refusal)) => (Ok(Err(refusal)), Changes::new()),
-            Err(panic) => (Err(panic), Changes::new()),
-        };
-        let is_full = batch.joined >= BATCH_MAX;
-        batch.is_changed |= !changes.is_empty();
-        if let Err(cause) = database::merge(&batch.transaction, changes) {
-            tracing::error!(%cause, "a write could not be merged: its batch is given up");
-            open.give_up();
-            self.reopen(&mut open, seen);
-        }
-        let is_last = place.leave() && !self.held.0.load(Ordering::SeqCst);
-        self.settle_if_last(&mut open, is_last || is_full);
+        let joined = self.join(&mut open, growth, &work);
+        let is_held = self.held.0.load(Ordering::SeqCst);
+        let is_last = place.leave() && !is_held;
+        self.settle_if(&mut open, is_last);
         drop(open);
         self.lanes.spent(lane, start);
-        if !self.held.0.load(Ordering::SeqCst) {
+        let (outcome, value) = joined?;
+        if !is_held {
             outcome.wait()?;
         }
         value.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// The batch being filled, begun if there is none.
-    fn begun<'o>(&self, open: &'o mut OpenBatch, growth: Growth) -> Result<&'o mut Batch, Error> {
-        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        let opened = opened.as_ref().ok_or(Error::Unavailable)?;
-        if growth == Growth::Grows && !opened.reserve.is_whole() {
+    /// Runs `work` on the open batch and lays what it changed into it.
+    fn join<T>(
+        &self,
+        open: &mut OpenBatch,
+        growth: Growth,
+        work: &impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
+    ) -> Result<(Arc<Outcome>, Ran<T>), Error> {
+        if growth == Growth::Grows && !self.has_room() {
             return Err(Error::StorageFull);
         }
-        if open.0.is_none() {
-            open.0 = Some(Batch {
-                transaction: database::begin_write(&opened.database)?,
+        let seen = self.reopenings();
+        let ran = self.begun(open).map(|batch| {
+            batch.joined += 1;
+            (Arc::clone(&batch.outcome), batch.run(work))
+        });
+        // A refusal of `work`'s own never looks like this: the engine failed, and what the batch holds is in doubt.
+        let has_failed = match &ran {
+            Ok((_, Ok(Err(error)))) | Err(error) => super::is_failure(error),
+            Ok(_) => false,
+        };
+        if has_failed {
+            open.give_up();
+            self.reopen(open, seen);
+        }
+        ran
+    }
+
+    /// Whether the space kept ahead is whole, so that rows may be added.
+    fn has_room(&self) -> bool {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        opened.as_ref().is_none_or(|opened| opened.reserve.is_whole())
+    }
+
+    /// The batch being filled, begun if there is none.
+    fn begun<'o>(&self, open: &'o mut OpenBatch) -> Result<&'o mut Batch, Error> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let database = &opened.as_ref().ok_or(Error::Unavailable)?.database;
+        Ok(match &mut open.0 {
+            Some(batch) => batch,
+            none => none.insert(Batch {
+                transaction: database::begin_write(database)?,
                 outcome: Arc::default(),
                 joined: 0,
                 is_changed: false,
-            });
-        }
-        open.0.as_mut().ok_or(Error::Unavailable)
+            }),
+        })
     }
 
-    /// Commits the batch if nobody is left to join it, and tells everyone in it.
-    fn settle_if_last(&self, open: &mut MutexGuard<'_, OpenBatch>, is_last: bool) {
-        if !is_last {
-            return;
-        }
-        let Some(batch) = open.0.take() else { return };
+    /// Commits the batch if nobody is left to join it or it is full, and tells everyone in it.
+    fn settle_if(&self, open: &mut OpenBatch, is_last: bool) {
+        let is_full = open.0.as_ref().is_some_and(|batch| batch.joined >= BATCH_MAX);
+        let Some(batch) = open.0.take_if(|_| is_last || is_full) else { return };
         let seen = self.reopenings();
         // A batch of refusals has read only committed rows of others and changed none: there is nothing to sync.
         let result = if batch.is_changed {
@@ -173,11 +193,6 @@ impl Metadata {
         }
         batch.outcome.settle(result);
     }
-}
-
-/// A refusal for want of reserve is ours; every other failure to begin is the engine's.
-fn error_is_from_engine(growth: Growth, error: &Error) -> bool {
-    !(growth == Growth::Grows && matches!(error, Error::StorageFull))
 }
 
 /// Runs `work` over the shared transaction and hands out what it would change.
@@ -218,7 +233,7 @@ impl Metadata {
         self.held.0.store(false, Ordering::SeqCst);
         let mut open = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(outcome) = open.0.as_ref().map(|batch| Arc::clone(&batch.outcome)) else { return Ok(()) };
-        self.settle_if_last(&mut open, true);
+        self.settle_if(&mut open, true);
         drop(open);
         outcome.wait()
     }
