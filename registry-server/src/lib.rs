@@ -4,6 +4,7 @@ mod api;
 pub mod app;
 pub mod auth;
 pub mod cli;
+pub mod config;
 pub mod lanes;
 pub mod listener;
 pub mod origin;

@@ -1,58 +1,63 @@
 //! A private OCI registry in one binary.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use registry_core::{Registry, Settings};
-use registry_server::app::{App, Options};
+use registry_core::Registry;
+use registry_server::app::App;
 use registry_server::auth::{Auth, setup_code::SetupCode};
 use registry_server::cli::{Cli, Serve};
+use registry_server::config::{Config, LogFormat};
 use registry_server::lanes::Lanes;
 use registry_server::listener::Limits;
-use registry_server::origin::Origins;
 use registry_server::server;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// Threads for blocking work: both lanes, and the few that the runtime itself uses.
 const BLOCKING_THREADS: usize = 128 + 32 + 8;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
-        )
-        .init();
-    match run(cli.serve) {
+    match run(&Cli::parse().serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            // The log may not have been set up yet.
+            let _ = writeln!(std::io::stderr(), "registry-server: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(serve: Serve) -> Result<(), Box<dyn Error>> {
+fn run(serve: &Serve) -> Result<(), Box<dyn Error>> {
+    let (config, warnings) = match &serve.config {
+        Some(path) => Config::load(path)?,
+        None => (Config::without_file(), Vec::new()),
+    };
+    start_log(config.log_format);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     raise_file_limit();
-    let data = serve.data.clone().unwrap_or_else(|| PathBuf::from("registry-data"));
-    let registry = Registry::open(&data, Settings::default())?;
+    let data = serve.data.clone().or_else(|| config.storage_path.clone());
+    let data = data.unwrap_or_else(|| PathBuf::from("registry-data"));
+    let registry = Registry::open(&data, config.settings.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
-    runtime.block_on(listen(&serve, registry))
+    runtime.block_on(listen(serve, config, registry))
 }
 
-async fn listen(serve: &Serve, registry: Registry) -> Result<(), Box<dyn Error>> {
+async fn listen(serve: &Serve, config: Config, registry: Registry) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(serve.listen).await?;
     let address = listener.local_addr()?;
-    let code = if registry.has_users()? { None } else { Some(SetupCode::new(registry.random()?)) };
+    let wants_code = config.setup_code && !registry.has_users()?;
+    let code = if wants_code { Some(SetupCode::new(registry.random()?)) } else { None };
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on http://{address}")?;
     if let Some(code) = &code {
@@ -60,16 +65,18 @@ async fn listen(serve: &Serve, registry: Registry) -> Result<(), Box<dyn Error>>
     }
     stdout.flush()?;
     let auth = Auth::new(&registry, code)?;
-    let options = Options {
-        library: "library".parse()?,
-        origins: Origins::default(),
-        page_size: 1000,
-        referrers_api: true,
-        user_initialize: false,
-        log_requests: false,
-    };
-    let (app, uploads_ended) = App::new(registry, auth, Lanes::default(), options);
+    let (app, uploads_ended) = App::new(registry, auth, Lanes::default(), config.options);
     Ok(server::run(listener, app, uploads_ended, Limits::default(), stopped()?).await?)
+}
+
+/// Log lines go to standard error; `RUST_LOG` chooses among them.
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
 }
 
 /// Completes when the process is told to stop.

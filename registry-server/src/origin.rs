@@ -16,6 +16,17 @@ pub struct AddressBlock {
 }
 
 impl AddressBlock {
+    /// Reads `10.0.0.0/8`, or an address, which is a block of one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) =
+            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits =
+            prefix.map_or(Some(most), |prefix| prefix.parse().ok().filter(|bits| *bits <= most))?;
+        Some(Self { address, prefix_bits })
+    }
+
     /// Whether `address` lies in the block.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -81,8 +92,10 @@ fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// The host ends up in a quoted header value, so nothing but a name, an address and a port passes.
-fn is_host(text: &str) -> bool {
-    text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+pub(crate) fn is_host(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
 }
 
 #[cfg(test)]

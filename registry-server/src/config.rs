@@ -1,0 +1,244 @@
+//! `config.yaml`, with Quay's key names.
+//!
+//! A key that Quay knows and this registry does not implement is named in one warning; an unknown key is tolerated with
+//! a warning; a wrong type or value is an error with file, line, key and what was expected. Files that worked for Quay
+//! therefore load, and nothing in them is passed over in silence.
+
+mod document;
+mod known;
+mod units;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use registry_core::Settings;
+use registry_core::oci::NamespaceName;
+
+use self::document::{Document, Value};
+use crate::app::Options;
+use crate::origin::{AddressBlock, Origin, Origins};
+
+/// The largest file that is read, in bytes.
+const FILE_MAX_BYTES: usize = 1 << 20;
+/// Quay pages by at least this many entries, whatever `V2_PAGINATION_SIZE` says.
+const PAGE_MIN: u64 = 100;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Everything that the operator chose.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The registry's rules.
+    pub settings: Settings,
+    /// What the edge is set to.
+    pub options: Options,
+    /// Where the data lies, unless the command line says so.
+    pub storage_path: Option<PathBuf>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Whether the first administrator is made with a one-time code that the server prints.
+    pub setup_code: bool,
+}
+
+/// A configuration that cannot be used: `file:line: key: expected …, found …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// What holds without a file: capabilities are on, policy is Quay's.
+    pub fn without_file() -> Self {
+        Self {
+            settings: Settings::default(),
+            options: Options {
+                library: library(),
+                origins: Origins::default(),
+                page_size: 1000,
+                referrers_api: true,
+                user_initialize: false,
+                log_requests: false,
+            },
+            storage_path: None,
+            log_format: LogFormat::Text,
+            setup_code: true,
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], also if the file cannot be read.
+    pub fn load(path: &Path) -> Result<(Self, Vec<String>), ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError(format!("{name}: {cause}")))?;
+        Self::parse(&text, &name)
+    }
+
+    /// Reads the text of a file of this name; gives the warnings as well.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn parse(text: &str, name: &str) -> Result<(Self, Vec<String>), ConfigError> {
+        if text.len() > FILE_MAX_BYTES {
+            return Err(ConfigError(format!("{name}: larger than {FILE_MAX_BYTES} bytes")));
+        }
+        let mut document = Document::parse(text, name)?;
+        let config = Self::of(&mut document)?;
+        Ok((config, document.warnings()))
+    }
+
+    fn of(document: &mut Document) -> Result<Self, ConfigError> {
+        let base = Self::without_file();
+        authentication(document)?;
+        let settings = settings(document, base.settings)?;
+        let options = Options {
+            library: document.text("LIBRARY_NAMESPACE")?.map_or(Ok(library()), |(line, name)| {
+                name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
+            })?,
+            origins: origins(document)?,
+            page_size: match document.number("V2_PAGINATION_SIZE")? {
+                Some(size) => usize::try_from(size.max(PAGE_MIN)).unwrap_or(base.options.page_size),
+                None => base.options.page_size,
+            },
+            referrers_api: document.flag("FEATURE_REFERRERS_API", true)?,
+            user_initialize: document.flag("FEATURE_USER_INITIALIZE", false)?,
+            log_requests: document.flag("LOG_REQUESTS", false)?,
+        };
+        let log_format = match document.text("LOG_FORMAT")? {
+            None => LogFormat::Text,
+            Some((_, format)) if format == "text" => LogFormat::Text,
+            Some((_, format)) if format == "json" => LogFormat::Json,
+            Some((line, other)) => return Err(document.wrong(line, "LOG_FORMAT", "text or json", &other)),
+        };
+        let storage_path = storage_path(document)?;
+        Ok(Self { settings, options, storage_path, log_format, setup_code: false })
+    }
+}
+
+fn library() -> NamespaceName {
+    "library".parse().expect("invariant: a plain word is a namespace")
+}
+
+fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigError> {
+    let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
+    let superusers: BTreeSet<String> =
+        document.texts("SUPER_USERS")?.into_iter().map(|(_, name)| name).collect();
+    let has_full_access = document.flag("FEATURE_SUPERUSERS_FULL_ACCESS", false)?;
+    Ok(Settings {
+        superusers: if has_superusers { superusers } else { BTreeSet::new() },
+        superusers_have_full_access: has_superusers && has_full_access,
+        anonymous_access: document.flag("FEATURE_ANONYMOUS_ACCESS", true)?,
+        public_catalog: document.flag("FEATURE_PUBLIC_CATALOG", false)?,
+        create_namespace_on_push: document.flag("CREATE_NAMESPACE_ON_PUSH", false)?,
+        create_private_on_push: document.flag("CREATE_PRIVATE_REPO_ON_PUSH", true)?,
+        sparse_indexes: document.flag("FEATURE_SPARSE_INDEX", true)?,
+        sparse_images: document.flag("FEATURE_SPARSE_IMAGES", false)?,
+        tag_window_ms: document.duration_ms("DEFAULT_TAG_EXPIRATION")?.unwrap_or(base.tag_window_ms),
+        blob_grace_ms: document
+            .number("PUSH_TEMP_TAG_EXPIRATION_SEC")?
+            .map_or(base.blob_grace_ms, |seconds| seconds.saturating_mul(1000)),
+        upload_expiry_ms: document.duration_ms("UPLOAD_EXPIRATION")?.unwrap_or(base.upload_expiry_ms),
+        blob_limit_bytes: document.size("MAXIMUM_LAYER_SIZE")?.unwrap_or(base.blob_limit_bytes),
+        ..base
+    })
+}
+
+/// Accounts are the registry's own: another backend would leave everybody out.
+fn authentication(document: &mut Document) -> Result<(), ConfigError> {
+    match document.text("AUTHENTICATION_TYPE")? {
+        Some((line, other)) if other != "Database" => {
+            Err(document.wrong(line, "AUTHENTICATION_TYPE", "Database", &other))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn origins(document: &mut Document) -> Result<Origins, ConfigError> {
+    let scheme = match document.text("PREFERRED_URL_SCHEME")? {
+        None => "http".to_owned(),
+        Some((_, scheme)) if scheme == "http" || scheme == "https" => scheme,
+        Some((line, other)) => {
+            return Err(document.wrong(line, "PREFERRED_URL_SCHEME", "http or https", &other));
+        }
+    };
+    let configured = match document.text("SERVER_HOSTNAME")? {
+        None => None,
+        Some((_, host)) if crate::origin::is_host(&host) => Some(Origin { scheme, host }),
+        Some((line, other)) => {
+            return Err(document.wrong(
+                line,
+                "SERVER_HOSTNAME",
+                "a host name, with a port if need be",
+                &other,
+            ));
+        }
+    };
+    let mut trusted_proxies = Vec::new();
+    for (line, block) in document.texts("TRUSTED_PROXIES")? {
+        let parsed: Option<AddressBlock> = AddressBlock::parse(&block);
+        trusted_proxies.push(parsed.ok_or_else(|| {
+            document.wrong(line, "TRUSTED_PROXIES", "an address or a block such as 10.0.0.0/8", &block)
+        })?);
+    }
+    Ok(Origins { configured, trusted_proxies })
+}
+
+/// `DISTRIBUTED_STORAGE_CONFIG` names locations; the one preferred, or the only one, must be a directory.
+fn storage_path(document: &mut Document) -> Result<Option<PathBuf>, ConfigError> {
+    const KEY: &str = "DISTRIBUTED_STORAGE_CONFIG";
+    let preferred = document.texts("DISTRIBUTED_STORAGE_PREFERENCE")?.into_iter().next();
+    let Some((line, value)) = document.take(KEY) else { return Ok(None) };
+    let Value::Map(locations) = value else {
+        return Err(document.wrong(line, KEY, "a map of locations", &value.to_string()));
+    };
+    let location = match &preferred {
+        Some((_, name)) => locations.iter().find(|(location, _, _)| location == name),
+        None if locations.len() > 1 => {
+            let expected = "one location, or DISTRIBUTED_STORAGE_PREFERENCE to choose among them";
+            return Err(document.wrong(line, KEY, expected, &format!("{} locations", locations.len())));
+        }
+        None => locations.first(),
+    };
+    let Some((name, line, location)) = location else {
+        let found = preferred.map_or("none".to_owned(), |(_, name)| format!("no location {name}"));
+        return Err(document.wrong(line, KEY, "a location", &found));
+    };
+    local_path(location).map(Some).map_err(|found| {
+        document.wrong(*line, KEY, &format!("{name}: [LocalStorage, {{storage_path: DIRECTORY}}]"), &found)
+    })
+}
+
+/// The path in `[LocalStorage, {storage_path: …}]`, or what was found in its place.
+fn local_path(location: &Value) -> Result<PathBuf, String> {
+    let Value::List(parts) = location else { return Err(location.to_string()) };
+    match parts.as_slice() {
+        [(_, Value::Text(engine)), (_, Value::Map(parameters))] if engine == "LocalStorage" => {
+            let path = parameters.iter().find(|(name, _, _)| name == "storage_path");
+            match path {
+                Some((_, _, Value::Text(path))) => Ok(PathBuf::from(path)),
+                Some((_, _, other)) => Err(format!("storage_path {other}")),
+                None => Err("no storage_path".to_owned()),
+            }
+        }
+        [(_, Value::Text(engine)), ..] => Err(format!("engine {engine}")),
+        _ => Err(location.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
