@@ -169,6 +169,11 @@ pub(crate) fn hash_file(file: &dyn DiskFile, algorithm: Algorithm, len: u64) -> 
     Ok(hasher)
 }
 
+/// Hashes a blob whole.
+pub(crate) fn hash_reader(blob: &BlobReader, algorithm: Algorithm) -> Result<Digest, Error> {
+    Ok(hash_file(&*blob.file, algorithm, blob.size)?.finish())
+}
+
 /// An open blob: its bytes stay readable while this lives, whatever is deleted meanwhile.
 #[derive(Clone, Debug)]
 pub struct BlobReader {

@@ -4,6 +4,7 @@
 //! done and everything that may exist is decided here, so that every caller meets the same rules.
 
 mod access;
+mod audit;
 mod clock;
 mod content;
 mod entropy;

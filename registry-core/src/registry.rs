@@ -225,6 +225,23 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// The rows, for the audit.
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.0.metadata
+    }
+
+    /// The files, for the audit.
+    pub(crate) fn content(&self) -> &Content {
+        &self.0.content
+    }
+
+    /// Whether files may lie about that no row names.
+    pub(crate) fn needs_sweep(&self) -> &AtomicBool {
+        &self.0.needs_sweep
+    }
+}
+
 const FORMAT_ROW: &str = "format";
 
 /// Checks the format, takes the mark of a clean stop away and says whether it was there.

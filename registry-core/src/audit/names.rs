@@ -1,0 +1,77 @@
+//! Namespaces, users, repositories and the listings.
+
+use std::collections::BTreeMap;
+
+use super::{Findings, all};
+use crate::Error;
+use crate::metadata::ReadTxn;
+use crate::model::keys::{NamespaceId, RepositoryId};
+use crate::model::tables::{
+    CATALOG, MANIFEST_LINKS, NAMESPACE, NAMESPACES, OWNED, OWNERS, PUBLIC_CATALOG, PUBLIC_NAMESPACES,
+    REPOSITORIES, REPOSITORY, REPOSITORY_BLOBS, UPLOADS, USERS,
+};
+
+pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    namespaces(rows, findings)?;
+    listings(rows, findings)?;
+    repository_counts(rows, findings)
+}
+
+fn namespaces(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    let by_id = all(rows, &NAMESPACE)?;
+    let names = by_id.iter().map(|(id, row)| (row.name.clone(), *id)).collect();
+    findings.compare("namespaces", &names, &all(rows, &NAMESPACES)?);
+    for (id, user) in all(rows, &USERS)? {
+        let is_named = by_id.get(&NamespaceId::from(id)).is_some_and(|row| row.name == user.name);
+        findings.require(is_named, || format!("users: {} has no namespace", user.name));
+    }
+    let owned = all(rows, &OWNERS)?.into_keys().map(|(namespace, owner)| ((owner, namespace), ())).collect();
+    findings.compare("owned", &owned, &all(rows, &OWNED)?);
+    Ok(())
+}
+
+fn listings(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    let repositories = all(rows, &REPOSITORY)?;
+    let listed = |is_shown: &dyn Fn(&crate::model::records::Repository) -> bool| -> BTreeMap<_, _> {
+        let shown = repositories.iter().filter(|(_, row)| is_shown(row));
+        shown.map(|(id, row)| ((row.namespace, row.path.clone()), *id)).collect()
+    };
+    findings.compare("repositories", &listed(&|_| true), &all(rows, &REPOSITORIES)?);
+    findings.compare("catalog", &listed(&|row| row.had_manifest), &all(rows, &CATALOG)?);
+    let public = listed(&|row| row.had_manifest && row.is_public);
+    findings.compare("public catalog", &public, &all(rows, &PUBLIC_CATALOG)?);
+    let mut with_public = BTreeMap::new();
+    for (id, row) in all(rows, &NAMESPACE)? {
+        let count = public.keys().filter(|(namespace, _)| *namespace == id).count() as u64;
+        findings.require(row.public_repositories == count, || {
+            format!(
+                "namespace {}: counts {} public repositories of {count}",
+                row.name, row.public_repositories
+            )
+        });
+        if count > 0 {
+            with_public.insert(row.name, id);
+        }
+    }
+    findings.compare("public namespaces", &with_public, &all(rows, &PUBLIC_NAMESPACES)?);
+    Ok(())
+}
+
+fn repository_counts(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    type Counts = BTreeMap<RepositoryId, (u64, u64, u64)>;
+    let repositories = all(rows, &REPOSITORY)?;
+    let mut recount: Counts = repositories.keys().map(|id| (*id, (0, 0, 0))).collect();
+    for (repository, _) in all(rows, &MANIFEST_LINKS)?.into_keys() {
+        recount.entry(repository).or_default().0 += 1;
+    }
+    for ((repository, _), blob) in all(rows, &REPOSITORY_BLOBS)? {
+        recount.entry(repository).or_default().1 += u64::from(blob.is_linked);
+    }
+    for upload in all(rows, &UPLOADS)?.into_values() {
+        recount.entry(upload.repository).or_default().2 += 1;
+    }
+    let counted =
+        repositories.into_iter().map(|(id, row)| (id, (row.manifests, row.blobs, row.uploads))).collect();
+    findings.compare("repository counts (manifests, blobs, uploads)", &recount, &counted);
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! The registry through its public face: what it does, against a plain twin, and under power cuts.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "main/accounts.rs"]
+mod accounts;
+#[path = "main/blobs.rs"]
+mod blobs;
+#[path = "main/catalog.rs"]
+mod catalog;
+#[path = "main/dependencies.rs"]
+mod dependencies;
+#[path = "main/manifests.rs"]
+mod manifests;
+#[path = "main/permissions.rs"]
+mod permissions;
+#[path = "main/power.rs"]
+mod power;
+#[path = "main/referrers.rs"]
+mod referrers;
+#[path = "main/storage.rs"]
+mod storage;
+#[path = "main/support.rs"]
+mod support;
+#[path = "main/tags.rs"]
+mod tags;
+#[path = "main/twin.rs"]
+mod twin;
+#[path = "main/uploads.rs"]
+mod uploads;

@@ -1,0 +1,387 @@
+//! A plain twin of the registry, in maps, and random moves that both make. What can be seen of both must be the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use registry_core::oci::{Algorithm, Digest, Manifest, Reference};
+use registry_core::{Error, Mounted, Registry, UploadId};
+
+use crate::support::{OWNER, Random, START_MS, Site, digest, image, index, name, referrer, tag};
+
+const REPOSITORIES: [&str; 3] = ["acme/app", "acme/tools", "zeta/app"];
+const TAGS: [&str; 3] = ["latest", "v1", "v2"];
+const CONTENTS: [&str; 6] = ["{}", "one", "two", "three", "four", "five five five five five five"];
+pub(crate) const GRACE_MS: u64 = 60_000;
+
+/// What is known of a blob in a repository.
+#[derive(Clone, Default)]
+struct Blob {
+    is_linked: bool,
+    grace_ms: Option<u64>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    manifest: Manifest,
+    is_withdrawn: bool,
+}
+
+#[derive(Clone, Default)]
+struct Repository {
+    tags: BTreeMap<&'static str, Digest>,
+    manifests: BTreeMap<Digest, Stored>,
+    blobs: BTreeMap<Digest, Blob>,
+}
+
+impl Repository {
+    /// How many manifests, present or withdrawn, refer to the blob.
+    fn references(&self, blob: &Digest, is_withdrawn: bool) -> usize {
+        let refers = |stored: &&Stored| {
+            stored.is_withdrawn == is_withdrawn
+                && stored.manifest.blobs().iter().any(|found| found.digest == *blob)
+        };
+        self.manifests.values().filter(refers).count()
+    }
+
+    fn is_visible(&self, blob: &Digest) -> bool {
+        let known = self.blobs.get(blob);
+        known.is_some_and(|known| {
+            known.is_linked && (known.grace_ms.is_some() || self.references(blob, false) > 0)
+        })
+    }
+
+    fn is_present(&self, manifest: &Digest) -> bool {
+        self.manifests.get(manifest).is_some_and(|stored| !stored.is_withdrawn)
+    }
+}
+
+/// An upload that was begun, and how much of its content was saved.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) at: &'static str,
+    pub(crate) id: UploadId,
+    pub(crate) content: &'static str,
+    pub(crate) saved: u64,
+}
+
+/// The twin.
+#[derive(Clone, Default)]
+pub(crate) struct Twin {
+    repositories: BTreeMap<&'static str, Repository>,
+    pub(crate) uploads: Vec<Open>,
+    pub(crate) now_ms: u64,
+}
+
+/// A move.
+#[derive(Clone, Debug)]
+pub(crate) enum Move {
+    Upload { at: &'static str, content: &'static str },
+    Begin { at: &'static str, content: &'static str, bytes: usize },
+    PutImage { at: &'static str, reference: Option<&'static str>, layers: Vec<&'static str> },
+    PutIndex { at: &'static str, reference: Option<&'static str>, children: Vec<Digest> },
+    PutReferrer { at: &'static str, subject: Digest },
+    DeleteTag { at: &'static str, tag: &'static str },
+    DeleteManifest { at: &'static str, digest: Digest },
+    DeleteBlob { at: &'static str, content: &'static str },
+    Mount { from: &'static str, at: &'static str, content: &'static str },
+    Restore { at: &'static str, tag: &'static str, digest: Digest },
+    Background { after_ms: u64 },
+}
+
+impl Move {
+    /// Whether it is made of several commits, each of which is seen.
+    pub(crate) fn is_gradual(&self) -> bool {
+        matches!(self, Self::Background { .. })
+    }
+
+    /// Whether it can be one of several in a batch with one commit: it must not read what the batch has written.
+    pub(crate) fn can_be_batched(&self) -> bool {
+        !matches!(
+            self,
+            Self::Upload { .. } | Self::Begin { .. } | Self::Mount { .. } | Self::Background { .. }
+        )
+    }
+}
+
+impl Twin {
+    /// Of a registry that is new.
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self { now_ms, ..Self::default() }
+    }
+
+    /// Chooses a move, mostly one that can be made.
+    pub(crate) fn choose(&self, random: &mut Random) -> Move {
+        let at = random.pick(&REPOSITORIES);
+        let content = random.pick(&CONTENTS);
+        let reference = (random.below(3) > 0).then(|| random.pick(&TAGS));
+        match random.below(22) {
+            0..=4 => Move::Upload { at, content },
+            5 => Move::Begin { at, content, bytes: random.below(content.len() + 1) },
+            6..=10 => {
+                let mut layers: Vec<_> = CONTENTS[1..].to_vec();
+                layers.retain(|_| random.below(3) == 0);
+                Move::PutImage { at, reference, layers }
+            }
+            11 => Move::PutIndex { at, reference, children: vec![self.some_digest(at, random)] },
+            12 => Move::PutReferrer { at, subject: self.some_digest(at, random) },
+            13..=14 => Move::DeleteTag { at, tag: random.pick(&TAGS) },
+            15 => Move::DeleteManifest { at, digest: self.some_digest(at, random) },
+            16 => Move::DeleteBlob { at, content },
+            17..=18 => Move::Mount { from: random.pick(&REPOSITORIES), at, content },
+            19 => Move::Restore { at, tag: random.pick(&TAGS), digest: self.some_digest(at, random) },
+            _ => Move::Background { after_ms: random.below(2 * GRACE_MS as usize) as u64 },
+        }
+    }
+
+    /// A manifest that the repository knows, or one that it does not.
+    fn some_digest(&self, at: &str, random: &mut Random) -> Digest {
+        let known: Vec<Digest> = self
+            .repositories
+            .get(at)
+            .map(|found| found.manifests.keys().copied().collect())
+            .unwrap_or_default();
+        if known.is_empty() || random.below(8) == 0 {
+            image(&["one"]).digest(Algorithm::Sha256)
+        } else {
+            random.pick(&known)
+        }
+    }
+
+    fn at(&mut self, at: &'static str) -> &mut Repository {
+        self.repositories.entry(at).or_default()
+    }
+
+    /// Makes the move and says whether it is granted.
+    fn apply(&mut self, the_move: &Move, begun: Option<UploadId>) -> bool {
+        let now_ms = self.now_ms;
+        match the_move {
+            Move::Upload { at, content } => self.at(at).link(&digest(content.as_bytes()), now_ms),
+            Move::Begin { at, content, bytes } => {
+                if let Some(id) = begun {
+                    self.uploads.push(Open { at, id, content, saved: *bytes as u64 });
+                }
+                return true;
+            }
+            Move::PutImage { at, reference, layers } => return self.at(at).put(&image(layers), *reference),
+            Move::PutIndex { at, reference, children } => {
+                return self.at(at).put(&index(children), *reference);
+            }
+            Move::PutReferrer { at, subject } => return self.at(at).put(&referrer(subject, "a/type"), None),
+            Move::DeleteTag { at, tag } => return self.at(at).tags.remove(tag).is_some(),
+            Move::DeleteManifest { at, digest } => return self.at(at).withdraw(digest),
+            Move::DeleteBlob { at, content } => return self.at(at).delete_blob(&digest(content.as_bytes())),
+            Move::Mount { from, at, content } => {
+                let blob = digest(content.as_bytes());
+                if !self.at(from).is_visible(&blob) {
+                    return false;
+                }
+                self.at(at).link(&blob, now_ms);
+            }
+            Move::Restore { at, tag, digest } => return self.at(at).restore(tag, digest),
+            Move::Background { after_ms } => {
+                self.now_ms += after_ms;
+                let now_ms = self.now_ms;
+                self.repositories.values_mut().for_each(|repository| repository.end_graces(now_ms));
+            }
+        }
+        true
+    }
+
+    /// Everything that can be seen: what it is asked → what is answered.
+    pub(crate) fn seen(&self) -> BTreeMap<String, String> {
+        let mut seen = BTreeMap::new();
+        for at in REPOSITORIES {
+            let repository = self.repositories.get(at).cloned().unwrap_or_default();
+            for content in CONTENTS {
+                let is_visible = repository.is_visible(&digest(content.as_bytes()));
+                seen.insert(format!("{at} blob {content}"), is_visible.to_string());
+            }
+            seen.insert(format!("{at} tags"), format!("{:?}", repository.tags));
+            for (digest, stored) in &repository.manifests {
+                let is_present = !stored.is_withdrawn;
+                seen.insert(format!("{at} manifest {digest}"), is_present.to_string());
+                let referrers = repository
+                    .manifests
+                    .iter()
+                    .filter(|(_, other)| !other.is_withdrawn && other.manifest.subject() == Some(digest));
+                let referrers: BTreeSet<String> = referrers.map(|(digest, _)| digest.to_string()).collect();
+                seen.insert(format!("{at} referrers {digest}"), format!("{referrers:?}"));
+            }
+        }
+        seen
+    }
+}
+
+impl Repository {
+    fn link(&mut self, blob: &Digest, now_ms: u64) {
+        let grace_ms = (self.references(blob, false) == 0).then_some(now_ms + GRACE_MS);
+        self.blobs.insert(*blob, Blob { is_linked: true, grace_ms });
+    }
+
+    fn put(&mut self, manifest: &Manifest, tag: Option<&'static str>) -> bool {
+        if !manifest.blobs().iter().all(|blob| self.is_visible(&blob.digest)) {
+            return false;
+        }
+        let digest = manifest.digest(Algorithm::Sha256);
+        self.manifests.insert(digest, Stored { manifest: manifest.clone(), is_withdrawn: false });
+        self.end_references_grace(&digest);
+        if let Some(tag) = tag {
+            self.tags.insert(tag, digest);
+        }
+        true
+    }
+
+    fn end_references_grace(&mut self, manifest: &Digest) {
+        for blob in self.manifests[manifest].manifest.blobs().to_vec() {
+            self.blobs.entry(blob.digest).or_default().grace_ms = None;
+        }
+    }
+
+    fn withdraw(&mut self, digest: &Digest) -> bool {
+        if !self.is_present(digest) {
+            return false;
+        }
+        self.manifests.get_mut(digest).unwrap().is_withdrawn = true;
+        self.tags.retain(|_, target| target != digest);
+        true
+    }
+
+    fn restore(&mut self, tag: &'static str, digest: &Digest) -> bool {
+        let Some(stored) = self.manifests.get_mut(digest) else { return false };
+        stored.is_withdrawn = false;
+        self.end_references_grace(digest);
+        self.tags.insert(tag, *digest);
+        true
+    }
+
+    fn delete_blob(&mut self, blob: &Digest) -> bool {
+        if !self.is_visible(blob) || self.references(blob, false) > 0 {
+            return false;
+        }
+        let is_needed = self.references(blob, true) > 0;
+        self.blobs.insert(*blob, Blob { is_linked: is_needed, grace_ms: None });
+        true
+    }
+
+    fn end_graces(&mut self, now_ms: u64) {
+        for blob in self.blobs.keys().copied().collect::<Vec<_>>() {
+            if self.blobs[&blob].grace_ms.is_some_and(|until| until <= now_ms) {
+                let is_needed = self.references(&blob, false) + self.references(&blob, true) > 0;
+                self.blobs.insert(blob, Blob { is_linked: is_needed, grace_ms: None });
+            }
+        }
+    }
+}
+
+/// Makes the move in the registry and in the twin; both must grant or refuse it.
+pub(crate) fn step(site: &Site, twin: &mut Twin, the_move: &Move) {
+    let mut begun = None;
+    let outcome = make(site, the_move, &mut begun);
+    let is_granted = match outcome {
+        Ok(is_granted) => is_granted,
+        Err(error) => {
+            let is_refusal = matches!(
+                error,
+                Error::RepositoryUnknown(_)
+                    | Error::BlobUnknown(_)
+                    | Error::BlobInUse(_)
+                    | Error::ManifestUnknown(_)
+                    | Error::ManifestBlobUnknown(_)
+            );
+            assert!(is_refusal, "{the_move:?}: {error:?}");
+            false
+        }
+    };
+    let expected = twin.apply(the_move, begun);
+    assert_eq!(is_granted, expected, "{the_move:?}");
+}
+
+fn make(site: &Site, the_move: &Move, begun: &mut Option<UploadId>) -> Result<bool, Error> {
+    let registry = &site.registry;
+    match the_move {
+        Move::Upload { at, content } => site.try_upload(&OWNER, at, content.as_bytes()).map(|_| true),
+        Move::Begin { at, content, bytes } => {
+            let id = registry.start_upload(&OWNER, &name(at), None)?;
+            let mut writer = registry.open_upload(&OWNER, &name(at), id)?;
+            writer.append(&content.as_bytes()[..*bytes])?;
+            writer.save()?;
+            *begun = Some(id);
+            Ok(true)
+        }
+        Move::PutImage { at, reference, layers } => {
+            site.put(at, reference.unwrap_or("@"), &image(layers)).map(|_| true)
+        }
+        Move::PutIndex { at, reference, children } => {
+            site.put(at, reference.unwrap_or("@"), &index(children)).map(|_| true)
+        }
+        Move::PutReferrer { at, subject } => site.put(at, "@", &referrer(subject, "a/type")).map(|_| true),
+        Move::DeleteTag { at, tag } => site.delete(at, tag).map(|()| true),
+        Move::DeleteManifest { at, digest } => site.delete(at, &digest.to_string()).map(|()| true),
+        Move::DeleteBlob { at, content } => {
+            registry.delete_blob(&OWNER, &name(at), &digest(content.as_bytes())).map(|()| true)
+        }
+        Move::Mount { from, at, content } => {
+            let blob = digest(content.as_bytes());
+            Ok(registry.mount_blob(&OWNER, &name(at), &blob, Some(&name(from)))? == Mounted::Yes)
+        }
+        Move::Restore { at, tag: text, digest } => {
+            registry.restore_tag(&OWNER, &name(at), &tag(text), digest).map(|()| true)
+        }
+        Move::Background { after_ms } => {
+            site.clock.advance_ms(*after_ms);
+            registry.run_background().map(|()| true)
+        }
+    }
+}
+
+/// What a registry answers to the twin's questions; bytes are compared with what was pushed.
+pub(crate) fn seen_of(registry: &Registry, twin: &Twin) -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    for at in REPOSITORIES {
+        for content in CONTENTS {
+            let blob = registry.blob(&OWNER, &name(at), &digest(content.as_bytes()));
+            let is_visible = blob.map(|blob| {
+                let mut bytes = vec![0; content.len() + 1];
+                let read = blob.read_at(&mut bytes, 0).unwrap();
+                assert_eq!(&bytes[..read], content.as_bytes(), "bytes of {at} {content}");
+            });
+            seen.insert(format!("{at} blob {content}"), is_visible.is_ok().to_string());
+        }
+        let mut tags = BTreeMap::new();
+        if let Ok(page) = registry.tags(&OWNER, &name(at), None, 100) {
+            for tag in page.tags {
+                let info = registry.manifest_info(&OWNER, &name(at), &Reference::Tag(tag.clone())).unwrap();
+                tags.insert(tag.to_string(), info.digest);
+            }
+        }
+        seen.insert(format!("{at} tags"), format!("{tags:?}"));
+        let Some(repository) = twin.repositories.get(at) else { continue };
+        for (digest, stored) in &repository.manifests {
+            let found = registry.manifest(&OWNER, &name(at), &Reference::Digest(*digest));
+            let is_present = found.map(|found| assert_eq!(&found.bytes, stored.manifest.bytes()));
+            seen.insert(format!("{at} manifest {digest}"), is_present.is_ok().to_string());
+            let page = registry.referrers(&OWNER, &name(at), digest, None, None).unwrap();
+            let referrers: BTreeSet<String> =
+                page.manifests.iter().map(|found| found.digest.to_string()).collect();
+            seen.insert(format!("{at} referrers {digest}"), format!("{referrers:?}"));
+        }
+    }
+    seen
+}
+
+#[test]
+fn the_registry_and_its_twin_look_the_same_after_every_move() {
+    for seed in 0..40 {
+        let site = Site::with(crate::power::settings());
+        let (mut random, mut twin) = (Random(seed), Twin::new(START_MS));
+        for number in 0..60 {
+            let the_move = twin.choose(&mut random);
+            step(&site, &mut twin, &the_move);
+            assert_eq!(
+                seen_of(&site.registry, &twin),
+                twin.seen(),
+                "seed {seed}, move {number}: {the_move:?}"
+            );
+        }
+        assert_eq!(site.registry.audit(true).unwrap(), Vec::<String>::new(), "seed {seed}");
+    }
+}
