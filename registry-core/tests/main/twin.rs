@@ -113,23 +113,33 @@ impl Twin {
         let at = random.pick(&REPOSITORIES);
         let content = random.pick(&CONTENTS);
         let reference = (random.below(3) > 0).then(|| random.pick(&TAGS));
-        match random.below(22) {
+        match random.below(24) {
             0..=4 => Move::Upload { at, content },
             5 => Move::Begin { at, content, bytes: random.below(content.len() + 1) },
-            6..=10 => {
-                let mut layers: Vec<_> = CONTENTS[1..].to_vec();
-                layers.retain(|_| random.below(3) == 0);
-                Move::PutImage { at, reference, layers }
-            }
-            11 => Move::PutIndex { at, reference, children: vec![self.some_digest(at, random)] },
-            12 => Move::PutReferrer { at, subject: self.some_digest(at, random) },
-            13..=14 => Move::DeleteTag { at, tag: random.pick(&TAGS) },
-            15 => Move::DeleteManifest { at, digest: self.some_digest(at, random) },
-            16 => Move::DeleteBlob { at, content },
-            17..=18 => Move::Mount { from: random.pick(&REPOSITORIES), at, content },
-            19 => Move::Restore { at, tag: random.pick(&TAGS), digest: self.some_digest(at, random) },
-            _ => Move::Background { after_ms: random.below(2 * GRACE_MS as usize) as u64 },
+            6..=11 => self.choose_image(at, reference, random),
+            12..=13 => Move::PutIndex { at, reference, children: vec![self.some_digest(at, random)] },
+            14 => Move::PutReferrer { at, subject: self.some_digest(at, random) },
+            15..=16 => Move::DeleteTag { at, tag: random.pick(&TAGS) },
+            17 => Move::DeleteManifest { at, digest: self.some_digest(at, random) },
+            18 => Move::DeleteBlob { at, content },
+            19..=20 => Move::Mount { from: random.pick(&REPOSITORIES), at, content },
+            21 => Move::Restore { at, tag: random.pick(&TAGS), digest: self.some_digest(at, random) },
+            22 => Move::Background { after_ms: 0 },
+            _ => Move::Background { after_ms: random.below(GRACE_MS as usize) as u64 },
         }
+    }
+
+    /// An image of blobs that are there, seldom of others.
+    fn choose_image(&self, at: &'static str, reference: Option<&'static str>, random: &mut Random) -> Move {
+        let repository = self.repositories.get(at).cloned().unwrap_or_default();
+        let is_there = |content: &str| repository.is_visible(&digest(content.as_bytes()));
+        let is_careless = random.below(10) == 0;
+        if !is_careless && !is_there(CONTENTS[0]) {
+            return Move::Upload { at, content: CONTENTS[0] };
+        }
+        let mut layers = CONTENTS[1..].to_vec();
+        layers.retain(|layer| (is_careless || is_there(layer)) && random.below(3) > 0);
+        Move::PutImage { at, reference, layers }
     }
 
     /// A manifest that the repository knows, or one that it does not.
