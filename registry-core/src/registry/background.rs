@@ -106,8 +106,9 @@ impl Registry {
     /// One step of each kind; true if there may be more.
     fn step(&self) -> Result<bool, Error> {
         let now_ms = self.now_ms();
-        self.rest_uploads(now_ms.saturating_sub(REST_MS))?;
+        // Before those that rest are saved, which would put off their expiry.
         let mut is_more = self.expire_uploads(now_ms)?;
+        self.rest_uploads(now_ms.saturating_sub(REST_MS))?;
         is_more |= self.end_graces(now_ms)?;
         is_more |= self.do_work(now_ms)?;
         is_more |= self.unlink_files()?;

@@ -1,1 +1,89 @@
-//! storage
+//! A disk that fills up or fails: clear refusals, nothing lost, and work goes on afterwards.
+
+use registry_core::simulation::SyncPoint;
+use registry_core::{Error, Registry, Settings};
+
+use crate::support::{OWNER, Site, digest, name};
+
+const AT: &str = "acme/app";
+
+#[test]
+fn a_full_disk_refuses_what_grows_and_lets_deletions_through() {
+    let site = Site::new();
+    let pushed = site.push(AT, "v1", &["layer"]);
+    let id = site.begin(AT, "under way");
+    site.disk.limit(site.disk.used_bytes());
+    // The space kept ahead is what is missing once the file has grown into it: take it away.
+    let big = vec![7; 1 << 20];
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    assert!(matches!(writer.append(&big), Err(Error::StorageFull)));
+    drop(writer);
+    site.delete(AT, &pushed.to_string()).unwrap();
+    site.disk.limit(u64::MAX);
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    assert_eq!(writer.offset(), 9, "the session was kept");
+    writer.append(&big).unwrap();
+    writer.finish(&digest(&[b"under way".as_slice(), &big].concat())).unwrap();
+    site.settle();
+}
+
+#[test]
+fn a_failed_sync_of_the_metadata_is_told_and_healed_by_reopening() {
+    let site = Site::new();
+    site.push(AT, "v1", &["layer"]);
+    site.disk.fail_syncs(SyncPoint::Metadata, 1);
+    let failed = site.registry.start_upload(&OWNER, &name(AT), None);
+    assert!(matches!(failed, Err(Error::Unavailable)), "{failed:?}");
+    assert_eq!(site.registry.reopenings(), 1);
+    assert!(site.is_pullable(AT, "v1"));
+    site.push(AT, "v2", &["another"]);
+    site.settle();
+}
+
+#[test]
+fn bytes_whose_sync_failed_are_taken_for_lost() {
+    let site = Site::with(Settings { upload_save_bytes: 4, ..Settings::default() });
+    let id = site.begin(AT, "saved");
+    site.disk.fail_syncs(SyncPoint::StagedBytes, 1);
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    assert!(writer.append(b" and lost").is_err());
+    drop(writer);
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    assert_eq!(writer.offset(), 5);
+    writer.append(b"!").unwrap();
+    writer.finish(&digest(b"saved!")).unwrap();
+    site.settle();
+}
+
+#[test]
+fn one_process_at_a_time_has_the_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = Registry::open(directory.path(), Settings::default()).unwrap();
+    let second = Registry::open(directory.path(), Settings::default());
+    let Err(Error::InUse(holder)) = second else { panic!("{second:?}") };
+    assert!(holder.contains(&std::process::id().to_string()), "{holder}");
+    registry.close().unwrap();
+    drop(registry);
+    Registry::open(directory.path(), Settings::default()).unwrap().close().unwrap();
+}
+
+#[test]
+fn a_secret_is_kept() {
+    let mut site = Site::new();
+    let secret = site.registry.secret("a").unwrap();
+    assert_ne!(secret, site.registry.secret("b").unwrap());
+    site.restart();
+    assert_eq!(site.registry.secret("a").unwrap(), secret);
+}
+
+#[test]
+fn files_left_by_a_kill_are_found_and_removed() {
+    let mut site = Site::new();
+    site.begin(AT, "never saved");
+    site.push(AT, "v1", &["layer"]);
+    site.kill();
+    let swept = site.registry.sweep().unwrap();
+    assert_eq!(swept.unnamed, 0, "all that is there is named");
+    assert!(swept.files >= 2);
+    site.settle();
+}
