@@ -28,6 +28,17 @@ pub enum Actor {
     User(Principal),
 }
 
+/// As log lines name it.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner => f.write_str("owner"),
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::User(principal) => write!(f, "user {}", principal.id.0),
+        }
+    }
+}
+
 /// What an operation does to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {

@@ -66,9 +66,10 @@ impl Registry {
             if must_be_first && accounts::has_users(txn)? {
                 return Err(Error::AlreadyInitialized);
             }
-            accounts::create(txn, id, &row)?;
-            Ok(id)
-        })
+            accounts::create(txn, id, &row)
+        })?;
+        tracing::info!(user = %user.name, id = id.0, "user created");
+        Ok(id)
     }
 
     /// Whether any user exists.
@@ -116,7 +117,9 @@ impl Registry {
                 change(user);
                 user.generation += 1;
             })
-        })
+        })?;
+        tracing::info!(id = id.0, "user changed: what was signed in has ended");
+        Ok(())
     }
 
     /// Whether the credential that made this actor is still good.

@@ -81,12 +81,16 @@ impl Registry {
         if self.open_file(digest, size)?.is_none() {
             return Ok(Mounted::No);
         }
-        self.0.metadata.write(|txn| {
+        let mounted = self.0.metadata.write(|txn| {
             let Some(size) = self.source(txn, actor, name, digest, source)? else { return Ok(Mounted::No) };
             let at = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
             blobs::link(txn, at, digest, size, grace_ms)?;
             Ok(Mounted::Yes)
-        })
+        })?;
+        if mounted == Mounted::Yes {
+            tracing::info!(%actor, repository = %name, %digest, "blob mounted");
+        }
+        Ok(mounted)
     }
 
     /// The size of the blob, if a repository that the actor may pull from has it.
@@ -149,6 +153,7 @@ impl Registry {
             repositories::remove_if_never_used(txn, at)
         })?;
         self.0.wake.notify();
+        tracing::info!(%actor, repository = %name, %digest, "blob deleted");
         Ok(())
     }
 }

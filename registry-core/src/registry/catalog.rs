@@ -42,7 +42,9 @@ impl Registry {
         self.0.metadata.write(|txn| {
             let Granted { repository, .. } = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
             if repository == new.repository { Ok(()) } else { Err(Error::NameTaken(name.to_string())) }
-        })
+        })?;
+        tracing::info!(%actor, repository = %name, is_public, "repository created");
+        Ok(())
     }
 
     /// At most `limit` repositories after `last`, which need not exist: those in which the actor has a role, and

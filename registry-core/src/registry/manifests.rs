@@ -88,7 +88,9 @@ impl Registry {
         if put.is_err() && is_file {
             self.queue_unlink(&digest);
         }
-        put.map(|()| Pushed { digest })
+        put?;
+        tracing::info!(%actor, repository = %name, %reference, %digest, "manifest pushed");
+        Ok(Pushed { digest })
     }
 
     fn check_put(&self, actor: &Actor, name: &RepositoryName) -> Result<(), Error> {
@@ -182,6 +184,7 @@ impl Registry {
             }
         })?;
         self.0.wake.notify();
+        tracing::info!(%actor, repository = %name, %reference, "manifest deleted");
         Ok(())
     }
 }

@@ -63,6 +63,8 @@ impl Registry {
             }
             manifests::revive(txn, at, digest, link)?;
             tags::set(txn, at, tag, digest, now_ms, true)
-        })
+        })?;
+        tracing::info!(%actor, repository = %name, %tag, %digest, "tag restored");
+        Ok(())
     }
 }

@@ -316,6 +316,7 @@ impl UploadWriter {
         session.file.sync(SyncPoint::StagedBytes).inspect_err(|_| self.session = None)?;
         self.commit(expected)?;
         self.session = None;
+        tracing::info!(actor = %self.actor, repository = %self.name, digest = %expected, "blob pushed");
         Ok(())
     }
 
