@@ -76,12 +76,15 @@ async fn route(
 ) -> Reply {
     let path = V2Path::parse(head.uri.path())
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::NameInvalid, error))?;
-    if path == V2Path::Token {
-        return auth::endpoint::answer(app, &head, body, origin).await;
+    let allowed = path.methods();
+    if allowed.is_empty() {
+        return Err(unknown_path());
     }
-    let allowed = methods(&path).ok_or_else(unknown_path)?;
     if !allowed.contains(&head.method.as_str()) {
         return Err(Refusal::method_not_allowed(allowed));
+    }
+    if path == V2Path::Token {
+        return auth::endpoint::answer(app, &head, body, origin).await;
     }
     *scope = needed(&path, &head.method);
     let query = Query::parse(head.uri.query().unwrap_or(""))
@@ -99,19 +102,6 @@ async fn route(
         V2Path::Referrers { name, digest } => call.referrers(&name, &digest).await,
         V2Path::Token | V2Path::Unknown => Err(unknown_path()),
     }
-}
-
-/// The methods that a path answers to; none where there is nothing.
-fn methods(path: &V2Path) -> Option<&'static [&'static str]> {
-    Some(match path {
-        V2Path::Ping | V2Path::Catalog | V2Path::Tags { .. } | V2Path::Referrers { .. } => &["GET", "HEAD"],
-        V2Path::Token => &["GET", "POST"],
-        V2Path::Blob { .. } => &["GET", "HEAD", "DELETE"],
-        V2Path::UploadStart { .. } => &["POST"],
-        V2Path::Upload { .. } => &["GET", "PATCH", "PUT", "DELETE"],
-        V2Path::Manifest { .. } => &["GET", "HEAD", "PUT", "DELETE"],
-        V2Path::Unknown => return None,
-    })
 }
 
 /// The scope that a token for this request has to be asked for (Docker's token protocol).

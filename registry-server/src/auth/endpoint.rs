@@ -29,9 +29,8 @@ pub(crate) async fn answer(
     origin: &Origin,
 ) -> Result<Response<Body>, Refusal> {
     let request = match head.method {
-        Method::GET => TokenRequest::from_query(head.uri.query().unwrap_or("")),
         Method::POST => TokenRequest::from_form(&form(body).await?),
-        _ => return Err(Refusal::method_not_allowed(&["GET", "POST"])),
+        _ => TokenRequest::from_query(head.uri.query().unwrap_or("")),
     };
     let request = request.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
     let subject = subject(app, head, &request).await?;
