@@ -154,6 +154,15 @@ impl Call {
         }
     }
 
+    /// The repository that the path names, if the caller may push into it: refused before anything of the request is
+    /// looked at and before its body is asked for.
+    async fn pushable(&self, name: &str) -> Result<RepositoryName, Refusal> {
+        let repository = self.repository(name, Actions::PUSH)?;
+        let (actor, at) = (self.caller.actor, repository.clone());
+        self.registry(move |registry| registry.check_push(&actor, &at)).await?;
+        Ok(repository)
+    }
+
     /// Calls the registry on the metadata lane.
     async fn registry<T: Send + 'static>(
         &self,
