@@ -66,6 +66,12 @@ pub(crate) async fn answer(
     reply::finish(reply, &origin, &scope, is_head)
 }
 
+/// The answer to a request whose handler failed in a way that nobody foresaw.
+pub(crate) fn unknown_failure() -> Response<Body> {
+    let message = "the request could not be handled";
+    reply::without_challenge(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message))
+}
+
 /// Finds the handler. `scope` is what a challenge asks a client to come back with.
 async fn route(
     app: &Arc<App>,
