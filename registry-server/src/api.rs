@@ -13,7 +13,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::listener::{Body, ReceivedBody};
+use crate::listener::{Body, BodyError, ReceivedBody};
 use crate::v2::{harden, json_answer};
 
 /// The largest body that is read, in bytes.
@@ -27,26 +27,33 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/user/initialize", post(initialize::initialize))
         .route("/api/v1/user/initialize/", post(initialize::initialize))
         .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::clone(app))
 }
 
 /// Answers a request through the routes.
 pub(crate) async fn answer(router: Router, request: Request<ReceivedBody>) -> Response<Body> {
+    let mut response = routed(router, request).await.unwrap_or_else(|refusal| refusal);
+    harden(&mut response);
+    response
+}
+
+async fn routed(router: Router, request: Request<ReceivedBody>) -> Result<Response<Body>, Response<Body>> {
     let (head, mut body) = request.into_parts();
-    let Ok(bytes) = body.collect_up_to(BODY_MAX_BYTES).await else {
-        return message(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broke off");
-    };
+    let bytes = body.collect_up_to(BODY_MAX_BYTES).await.map_err(|error| match error {
+        BodyError::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+        BodyError::Idle | BodyError::Broken(_) => message(StatusCode::BAD_REQUEST, "The body broke off"),
+    })?;
     let answered = router.oneshot(Request::from_parts(head, axum::body::Body::from(bytes))).await;
     let (head, body) = match answered {
         Ok(response) => response.into_parts(),
         Err(never) => match never {},
     };
-    let Ok(body) = body.collect().await else {
-        return message(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
-    };
-    let mut response = Response::from_parts(head, Body::Full(body.to_bytes()));
-    harden(&mut response);
-    response
+    let body = body.collect().await.map_err(|cause| {
+        tracing::error!(%cause, "an answer could not be made");
+        message(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be made")
+    })?;
+    Ok(Response::from_parts(head, Body::Full(body.to_bytes())))
 }
 
 /// Quay's plain error shape.
@@ -56,6 +63,10 @@ fn message(status: StatusCode, text: &str) -> Response<Body> {
 
 async fn not_found() -> (StatusCode, axum::Json<serde_json::Value>) {
     refused(StatusCode::NOT_FOUND, "The requested URL was not found on the server.")
+}
+
+async fn method_not_allowed() -> (StatusCode, axum::Json<serde_json::Value>) {
+    refused(StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed for the requested URL.")
 }
 
 /// Quay's plain error shape, as a handler answers it.

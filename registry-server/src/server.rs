@@ -1,6 +1,10 @@
 //! The running server: requests to handlers, a stop that loses nothing.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::{Request, Response};
@@ -10,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::listener::{self, Body, ConnectionInfo, Limits, ReceivedBody};
-use crate::{api, v2};
+use crate::{api, lanes, v2};
 
 /// How long a stop waits for uploads that were cut to save how far they came.
 const SAVE_TIME: Duration = Duration::from_secs(10);
@@ -31,7 +35,7 @@ pub async fn run(
     let app = Arc::new(app);
     let router = api::router(&app);
     let service = move |request: Request<ReceivedBody>, from: ConnectionInfo| {
-        answer(Arc::clone(&app), router.clone(), request, from)
+        unless_it_panics(answer(Arc::clone(&app), router.clone(), request, from))
     };
     let stopped = listener::serve(listener, service, limits, stop).await;
     if stopped.cut > 0 {
@@ -65,4 +69,55 @@ async fn answer(
         tracing::info!(%method, path, status, duration_ms, client = %from.peer, "request");
     }
     response
+}
+
+/// The answer, or a 500 if the handler panics, so that the client learns of it.
+///
+/// What a handler shares with others is the application, whose locks do not mind a holder that panicked.
+async fn unless_it_panics(answer: impl Future<Output = Response<Body>>) -> Response<Body> {
+    let mut answer = pin!(answer);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+        Ok(polled) => polled,
+        Err(panic) => {
+            tracing::error!(panic = lanes::panic_message(panic.as_ref()), "a handler panicked");
+            Poll::Ready(v2::unknown_failure())
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use hyper::StatusCode;
+    use hyper::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_passes() {
+        let answer = unless_it_panics(async {
+            tokio::task::yield_now().await;
+            Response::new(Body::Empty)
+        });
+        assert_eq!(answer.await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_500_with_an_error_that_tells_nothing() {
+        let answer = unless_it_panics(async {
+            tokio::task::yield_now().await;
+            panic!("the secret of {}", "alice")
+        });
+        let answer = answer.await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(answer.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(answer.headers()["docker-distribution-api-version"], "registry/2.0");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let error = json!({ "code": "UNKNOWN", "message": "the request could not be handled", "detail": {} });
+        assert_eq!(body, json!({ "errors": [error] }));
+    }
 }

@@ -66,6 +66,12 @@ pub(crate) async fn answer(
     reply::finish(reply, &origin, &scope, is_head)
 }
 
+/// The answer to a request whose handler failed in a way that nobody foresaw.
+pub(crate) fn unknown_failure() -> Response<Body> {
+    let message = "the request could not be handled";
+    reply::without_challenge(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message))
+}
+
 /// Finds the handler. `scope` is what a challenge asks a client to come back with.
 async fn route(
     app: &Arc<App>,
@@ -76,12 +82,15 @@ async fn route(
 ) -> Reply {
     let path = V2Path::parse(head.uri.path())
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::NameInvalid, error))?;
-    if path == V2Path::Token {
-        return auth::endpoint::answer(app, &head, body, origin).await;
+    let allowed = path.methods();
+    if allowed.is_empty() {
+        return Err(unknown_path());
     }
-    let allowed = methods(&path).ok_or_else(unknown_path)?;
     if !allowed.contains(&head.method.as_str()) {
         return Err(Refusal::method_not_allowed(allowed));
+    }
+    if path == V2Path::Token {
+        return auth::endpoint::answer(app, &head, body, origin).await;
     }
     *scope = needed(&path, &head.method);
     let query = Query::parse(head.uri.query().unwrap_or(""))
@@ -99,19 +108,6 @@ async fn route(
         V2Path::Referrers { name, digest } => call.referrers(&name, &digest).await,
         V2Path::Token | V2Path::Unknown => Err(unknown_path()),
     }
-}
-
-/// The methods that a path answers to; none where there is nothing.
-fn methods(path: &V2Path) -> Option<&'static [&'static str]> {
-    Some(match path {
-        V2Path::Ping | V2Path::Catalog | V2Path::Tags { .. } | V2Path::Referrers { .. } => &["GET", "HEAD"],
-        V2Path::Token => &["GET", "POST"],
-        V2Path::Blob { .. } => &["GET", "HEAD", "DELETE"],
-        V2Path::UploadStart { .. } => &["POST"],
-        V2Path::Upload { .. } => &["GET", "PATCH", "PUT", "DELETE"],
-        V2Path::Manifest { .. } => &["GET", "HEAD", "PUT", "DELETE"],
-        V2Path::Unknown => return None,
-    })
 }
 
 /// The scope that a token for this request has to be asked for (Docker's token protocol).
@@ -162,6 +158,15 @@ impl Call {
         } else {
             Err(Refusal::insufficient_scope())
         }
+    }
+
+    /// The repository that the path names, if the caller may push into it: refused before anything of the request is
+    /// looked at and before its body is asked for.
+    async fn pushable(&self, name: &str) -> Result<RepositoryName, Refusal> {
+        let repository = self.repository(name, Actions::PUSH)?;
+        let (actor, at) = (self.caller.actor, repository.clone());
+        self.registry(move |registry| registry.check_push(&actor, &at)).await?;
+        Ok(repository)
     }
 
     /// Calls the registry on the metadata lane.

@@ -75,7 +75,7 @@ impl Registry {
         let is_file = manifest.bytes().len() > RECORD_MAX_BYTES;
         let lock = is_file.then(|| self.0.content.lock(&digest));
         if let Some(lock) = &lock {
-            self.check_put(actor, name)?;
+            self.check_push(actor, name)?;
             let staged = UploadId::from_random(self.0.entropy.bytes()?);
             self.0.content.write(lock, staged, manifest.bytes())?;
         }
@@ -93,7 +93,12 @@ impl Registry {
         Ok(Pushed { digest })
     }
 
-    fn check_put(&self, actor: &Actor, name: &RepositoryName) -> Result<(), Error> {
+    /// Whether a push into the repository, there or not, is granted now: to refuse before a body is read. It is decided
+    /// again by whatever commits.
+    ///
+    /// # Errors
+    /// The refusals of a push.
+    pub fn check_push(&self, actor: &Actor, name: &RepositoryName) -> Result<(), Error> {
         self.0.metadata.read(|rows| crate::model::authorize::check_push(rows, &self.0.settings, actor, name))
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use registry_core::Error;
@@ -29,9 +30,8 @@ pub(crate) async fn answer(
     origin: &Origin,
 ) -> Result<Response<Body>, Refusal> {
     let request = match head.method {
-        Method::GET => TokenRequest::from_query(head.uri.query().unwrap_or("")),
         Method::POST => TokenRequest::from_form(&form(body).await?),
-        _ => return Err(Refusal::method_not_allowed(&["GET", "POST"])),
+        _ => TokenRequest::from_query(head.uri.query().unwrap_or("")),
     };
     let request = request.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
     let subject = subject(app, head, &request).await?;
@@ -43,7 +43,9 @@ pub(crate) async fn answer(
     if let Some(issued_at) = issued_at {
         answer["issued_at"] = json!(issued_at.to_string());
     }
-    Ok(json_answer(StatusCode::OK, "application/json", &answer))
+    let mut response = json_answer(StatusCode::OK, "application/json", &answer);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 async fn form(body: &mut Option<ReceivedBody>) -> Result<bytes::Bytes, Refusal> {

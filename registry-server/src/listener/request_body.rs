@@ -52,6 +52,11 @@ impl ReceivedBody {
         }
     }
 
+    /// Whether it is known already that nothing comes.
+    pub fn is_empty(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
     /// The next piece, never empty; `None` at the end. Trailers are skipped. Cancelling loses nothing.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         self.awaits_continue = false;

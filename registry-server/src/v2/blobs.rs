@@ -48,7 +48,7 @@ impl Call {
         let mut response = if if_none_match(self.headers(IF_NONE_MATCH), Some(&tag)) {
             reply::empty(StatusCode::NOT_MODIFIED)
         } else {
-            self.content(blob, &tag)
+            self.content(blob, &tag)?
         };
         reply::set(&mut response, CONTENT_DIGEST, digest);
         reply::set(&mut response, ETAG, reply::entity_tag(&digest));
@@ -56,12 +56,12 @@ impl Call {
         Ok(response)
     }
 
-    /// The blob, or the part of it that was asked for.
-    fn content(&self, blob: BlobReader, tag: &str) -> Response<Body> {
+    /// The blob, or the part of it that was asked for. A range means something to GET alone (RFC 9110, section 14.2).
+    fn content(&self, blob: BlobReader, tag: &str) -> Reply {
         let size = blob.size();
         let is_current = self.header(IF_RANGE).is_none_or(|value| if_range(value, tag));
         let answer = match self.header(RANGE) {
-            Some(range) if is_current => RangeAnswer::to(range, size),
+            Some(range) if is_current && self.head.method == Method::GET => RangeAnswer::to(range, size),
             _ => RangeAnswer::Full,
         };
         let mut response = match answer {
@@ -78,14 +78,12 @@ impl Call {
                 response
             }
             RangeAnswer::Unsatisfiable => {
-                let mut response = reply::empty(StatusCode::RANGE_NOT_SATISFIABLE);
-                reply::set(&mut response, CONTENT_RANGE, format_args!("bytes */{size}"));
-                return response;
+                return Err(unsatisfiable(size));
             }
         };
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        response
+        Ok(response)
     }
 
     fn stream(&self, blob: BlobReader, start: u64, length: u64) -> Body {
@@ -94,6 +92,15 @@ impl Call {
 
     pub(super) fn headers(&self, name: hyper::header::HeaderName) -> impl Iterator<Item = &str> {
         self.head.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+}
+
+fn unsatisfiable(size: u64) -> Refusal {
+    let message = "no byte of the blob lies in the range";
+    let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, message);
+    match HeaderValue::try_from(format!("bytes */{size}")) {
+        Ok(value) => refusal.with(CONTENT_RANGE, value),
+        Err(_) => refusal,
     }
 }
 

@@ -30,12 +30,11 @@ impl Call {
         reference: &str,
         body: &mut Option<ReceivedBody>,
     ) -> Reply {
-        let actions = match self.head.method {
-            Method::PUT => Actions::PUSH,
-            Method::DELETE => Actions::DELETE,
-            _ => Actions::PULL,
+        let repository = match self.head.method {
+            Method::PUT => self.pushable(name).await?,
+            Method::DELETE => self.repository(name, Actions::DELETE)?,
+            _ => self.repository(name, Actions::PULL)?,
         };
-        let repository = self.repository(name, actions)?;
         let reference = reference_of(reference, &self.head.method)?;
         match self.head.method {
             Method::PUT => self.put_manifest(name, repository, reference, body).await,
@@ -148,15 +147,22 @@ impl Call {
             let message = "If-Match takes one digest or *, If-None-Match takes *";
             Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, message)
         };
-        match (self.header(IF_MATCH), self.header(IF_NONE_MATCH)) {
-            (None, None) => Ok(None),
-            (Some("*"), None) => Ok(Some(Precondition::Exists)),
-            (None, Some("*")) => Ok(Some(Precondition::Absent)),
-            (Some(tag), None) => {
+        let mut given = [IF_MATCH, IF_NONE_MATCH].into_iter().flat_map(|name| {
+            let values = self.head.headers.get_all(&name).iter();
+            values.map(|value| (name.clone(), value.to_str().unwrap_or(""))).collect::<Vec<_>>()
+        });
+        let Some((name, value)) = given.next() else { return Ok(None) };
+        if given.next().is_some() {
+            return Err(unsupported());
+        }
+        match (name == IF_MATCH, value) {
+            (true, "*") => Ok(Some(Precondition::Exists)),
+            (false, "*") => Ok(Some(Precondition::Absent)),
+            (true, tag) => {
                 let digest: Digest = tag.trim_matches('"').parse().map_err(|_| unsupported())?;
                 Ok(Some(Precondition::Is(digest)))
             }
-            _ => Err(unsupported()),
+            (false, _) => Err(unsupported()),
         }
     }
 

@@ -175,6 +175,7 @@ impl From<Error> for Refusal {
             Error::SignInNeeded { .. } => return Self::sign_in(),
             Error::CredentialRevoked => return Self::invalid_token(cause),
             Error::ManifestBlobUnknown(missing) => refusal.errors = missing_content(&missing),
+            Error::BlobInUse(_) => refusal.headers.push((ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Error::Unavailable => {
                 refusal.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
             }

@@ -56,12 +56,28 @@ pub(super) fn link_next(response: &mut Response<Body>, path: &str, parameters: &
 /// Makes the wire's answer of a handler's.
 pub(super) fn finish(reply: Reply, origin: &Origin, scope: &str, is_head: bool) -> Response<Body> {
     let mut response = reply.unwrap_or_else(|refusal| refused(refusal, origin, scope));
-    set(&mut response, API_VERSION, "registry/2.0");
-    harden(&mut response);
+    complete(&mut response);
     if is_head {
         keep_length_only(&mut response);
     }
     response
+}
+
+/// Makes the wire's answer of a refusal that asks nobody to sign in.
+pub(super) fn without_challenge(refusal: Refusal) -> Response<Body> {
+    let mut response = error_body(&refusal);
+    complete(&mut response);
+    response
+}
+
+/// Sets what every answer under `/v2/` carries.
+fn complete(response: &mut Response<Body>) {
+    set(response, API_VERSION, "registry/2.0");
+    harden(response);
+}
+
+fn error_body(refusal: &Refusal) -> Response<Body> {
+    json(refusal.status, "application/json", &json!({ "errors": refusal.errors }))
 }
 
 /// No browser may take an answer for anything that it renders or runs.
@@ -71,17 +87,18 @@ pub(crate) fn harden(response: &mut Response<Body>) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
 }
 
-/// An answer to HEAD: the length that GET would have, and no body.
+/// An answer to HEAD: the length that GET would have, and no body. A 304 does not say the length, since it would have to
+/// be that of a 200 (RFC 9110, section 8.6).
 fn keep_length_only(response: &mut Response<Body>) {
     let length = hyper::body::Body::size_hint(response.body()).exact().unwrap_or(0);
-    if !response.headers().contains_key(CONTENT_LENGTH) {
+    if response.status() != StatusCode::NOT_MODIFIED && !response.headers().contains_key(CONTENT_LENGTH) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     *response.body_mut() = Body::Empty;
 }
 
 fn refused(refusal: Refusal, origin: &Origin, scope: &str) -> Response<Body> {
-    let mut response = json(refusal.status, "application/json", &json!({ "errors": refusal.errors }));
+    let mut response = error_body(&refusal);
     for (name, value) in refusal.headers {
         response.headers_mut().append(name, value);
     }

@@ -18,7 +18,6 @@ use super::{Call, DISCARD_BYTES, DISCARD_TIME, Reply};
 use crate::app::{App, lane_failed};
 use crate::listener::{Body, BodyError, ReceivedBody};
 use crate::wire::range::ContentRange;
-use crate::wire::scope::Actions;
 
 /// How much of an upload is handed to the disk at once, at most and roughly.
 pub(crate) const PIECE_BYTES: usize = 256 << 10;
@@ -34,6 +33,16 @@ struct Session {
     name: String,
     repository: RepositoryName,
     id: UploadId,
+    known: Known,
+}
+
+/// Who can go on with an upload whose request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// The client has its URL.
+    ToTheClient,
+    /// It began with the request that was to end it, so it ends with that in any case.
+    ToNobody,
 }
 
 /// What a request says of the bytes that it carries.
@@ -46,12 +55,12 @@ struct Announced {
 impl Call {
     /// `POST /v2/<name>/blobs/uploads/`.
     pub(super) async fn start_upload(&self, name: &str, body: &mut Option<ReceivedBody>) -> Reply {
-        let repository = self.repository(name, Actions::PUSH)?;
+        let repository = self.pushable(name).await?;
         if let Some(mounted) = self.mount(name, &repository).await? {
             return Ok(mounted);
         }
         let whole = match self.query.get("digest") {
-            Some(digest) if !self.is_without_body() => Some(digest_of(digest)?),
+            Some(digest) if body.as_ref().is_some_and(|body| !body.is_empty()) => Some(digest_of(digest)?),
             Some(digest) => Some(digest_of(digest)?).filter(is_of_nothing),
             None => None,
         };
@@ -59,13 +68,15 @@ impl Call {
             Some(name) => Some(algorithm_of(name)?),
             None => whole.as_ref().map(Digest::algorithm),
         };
+        let announced = self.announced()?;
         let (actor, at) = (self.caller.actor, repository.clone());
         let id = self.registry(move |registry| registry.start_upload(&actor, &at, algorithm)).await?;
-        let session = self.session(name, repository, id);
-        match whole {
-            Some(digest) => session.receive(body.take(), self.announced()?, Some(digest)).await,
-            None => Ok(session.at_offset(StatusCode::ACCEPTED, 0)),
-        }
+        let Some(digest) = whole else {
+            let session = self.session(name, repository, id, Known::ToTheClient);
+            return Ok(session.at_offset(StatusCode::ACCEPTED, 0));
+        };
+        let session = self.session(name, repository, id, Known::ToNobody);
+        session.receive(body.take(), announced, Some(digest)).await
     }
 
     /// The answer to a mount that succeeded. Whatever keeps it from succeeding leads to an upload, never to an error.
@@ -93,8 +104,8 @@ impl Call {
 
     /// `GET`, `PATCH`, `PUT` and `DELETE` of `/v2/<name>/blobs/uploads/<id>`.
     pub(super) async fn upload(&self, name: &str, id: &str, body: &mut Option<ReceivedBody>) -> Reply {
-        let repository = self.repository(name, Actions::PUSH)?;
-        let session = self.session(name, repository, id.parse::<UploadId>()?);
+        let repository = self.pushable(name).await?;
+        let session = self.session(name, repository, id.parse::<UploadId>()?, Known::ToTheClient);
         match self.head.method {
             Method::GET => session.ask().await,
             Method::DELETE => session.cancel().await,
@@ -116,22 +127,24 @@ impl Call {
         }
     }
 
-    fn session(&self, name: &str, repository: RepositoryName, id: UploadId) -> Session {
+    fn session(&self, name: &str, repository: RepositoryName, id: UploadId, known: Known) -> Session {
         let (app, actor) = (Arc::clone(&self.app), self.caller.actor);
-        Session { app, actor, name: name.to_owned(), repository, id }
-    }
-
-    fn is_without_body(&self) -> bool {
-        let length = self.header(CONTENT_LENGTH);
-        length == Some("0") || (length.is_none() && !self.head.headers.contains_key("transfer-encoding"))
+        Session { app, actor, name: name.to_owned(), repository, id, known }
     }
 
     fn announced(&self) -> Result<Announced, Refusal> {
         let length = self.header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        let Some(range) = self.header(CONTENT_RANGE) else { return Ok(Announced { range: None, length }) };
-        let range = ContentRange::parse(range).map_err(|_| {
-            Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, "Content-Range is malformed")
-        })?;
+        let Some(range) = self.head.headers.get(CONTENT_RANGE) else {
+            return Ok(Announced { range: None, length });
+        };
+        let range =
+            range.to_str().ok().and_then(|range| ContentRange::parse(range).ok()).ok_or_else(|| {
+                Refusal::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    Code::RangeInvalid,
+                    "Content-Range is malformed",
+                )
+            })?;
         if length.is_some_and(|length| length != range.len()) {
             let message = "Content-Range and Content-Length do not agree";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::SizeInvalid, message));
@@ -172,7 +185,11 @@ impl Session {
         let guard = self.app.uploading.clone();
         let task = tokio::spawn(async move {
             let _guard = guard;
-            self.run(body, announced, digest).await
+            let reply = self.run(body, announced, digest).await;
+            if reply.is_err() && self.known == Known::ToNobody {
+                self.give_up().await;
+            }
+            reply
         });
         task.await.unwrap_or_else(|cause| {
             tracing::error!(%cause, "an upload ended in a panic");
@@ -180,7 +197,16 @@ impl Session {
         })
     }
 
-    async fn run(self, mut body: ReceivedBody, announced: Announced, digest: Option<Digest>) -> Reply {
+    /// Ends what nobody can go on with. Where that fails, it expires.
+    async fn give_up(&self) {
+        if let Err(refusal) = self.cancel().await
+            && refusal.status != StatusCode::NOT_FOUND
+        {
+            tracing::warn!(upload = %self.id, "a refused upload could not be ended");
+        }
+    }
+
+    async fn run(&self, mut body: ReceivedBody, announced: Announced, digest: Option<Digest>) -> Reply {
         let result = self.append_all(&mut body, announced).await;
         body.discard(DISCARD_BYTES, DISCARD_TIME);
         let writer = result?;
@@ -219,10 +245,14 @@ impl Session {
     ) -> Result<UploadWriter, Refusal> {
         let start = writer.offset();
         loop {
-            match next_piece(body).await {
-                Ok(pieces) if pieces.is_empty() => break,
-                Ok(pieces) => writer = self.write(writer, pieces).await?,
-                Err(error) => return Err(self.broken_off(writer, &error).await),
+            let (pieces, ended) = next_piece(body).await;
+            if !pieces.is_empty() {
+                writer = self.write(writer, pieces).await?;
+            }
+            match ended {
+                None => {}
+                Some(Ok(())) => break,
+                Some(Err(error)) => return Err(self.broken_off(writer, &error).await),
             }
         }
         let expected = announced.range.map(|range| range.len()).or(announced.length);
@@ -292,24 +322,30 @@ impl Session {
     }
 }
 
-/// What has come of the body, up to about [`PIECE_BYTES`]: waits for something, then takes what is there. Empty at the
-/// end.
-async fn next_piece(body: &mut ReceivedBody) -> Result<Vec<Bytes>, BodyError> {
-    let Some(first) = body.next().await else { return Ok(Vec::new()) };
-    let mut pieces = vec![first?];
-    let mut size = pieces[0].len();
-    while size < PIECE_BYTES {
-        let more = tokio::select! {
+/// What has come of the body, up to about [`PIECE_BYTES`]: waits for something, then takes what is there. With it, once
+/// the body is at its end, how it ended.
+async fn next_piece(body: &mut ReceivedBody) -> (Vec<Bytes>, Option<Result<(), BodyError>>) {
+    let mut pieces = Vec::new();
+    let mut size = 0;
+    let mut next = body.next().await;
+    loop {
+        match next {
+            None => return (pieces, Some(Ok(()))),
+            Some(Err(error)) => return (pieces, Some(Err(error))),
+            Some(Ok(piece)) => {
+                size += piece.len();
+                pieces.push(piece);
+            }
+        }
+        if size >= PIECE_BYTES {
+            return (pieces, None);
+        }
+        next = tokio::select! {
             biased;
             more = body.next() => more,
-            () = std::future::ready(()) => None,
+            () = std::future::ready(()) => return (pieces, None),
         };
-        let Some(piece) = more else { break };
-        let piece = piece?;
-        size += piece.len();
-        pieces.push(piece);
     }
-    Ok(pieces)
 }
 
 fn created(name: &str, digest: &Digest) -> Response<Body> {

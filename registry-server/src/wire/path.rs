@@ -90,6 +90,19 @@ impl V2Path {
         Ok(Self::from_segments(&segments))
     }
 
+    /// The methods that the path answers to; none where nothing lies.
+    pub fn methods(&self) -> &'static [&'static str] {
+        match self {
+            Self::Ping | Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => &["GET", "HEAD"],
+            Self::Token => &["GET", "POST"],
+            Self::Blob { .. } => &["GET", "HEAD", "DELETE"],
+            Self::UploadStart { .. } => &["POST"],
+            Self::Upload { .. } => &["GET", "PATCH", "PUT", "DELETE"],
+            Self::Manifest { .. } => &["GET", "HEAD", "PUT", "DELETE"],
+            Self::Unknown => &[],
+        }
+    }
+
     fn from_segments(segments: &[&str]) -> Self {
         match *segments {
             ["_catalog"] => Self::Catalog,

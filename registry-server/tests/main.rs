@@ -1,0 +1,39 @@
+//! The server as its clients see it: requests over sockets to a server within this process.
+//!
+//! Every answer that [`client`] receives is checked for what all answers have in common: the headers that each of
+//! them carries, and the shape of an error.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "main/blobs.rs"]
+mod blobs;
+#[path = "main/catalog.rs"]
+mod catalog;
+#[path = "main/client.rs"]
+mod client;
+#[path = "main/full_disk.rs"]
+mod full_disk;
+#[path = "main/hidden.rs"]
+mod hidden;
+#[path = "main/hostile.rs"]
+mod hostile;
+#[path = "main/initialize.rs"]
+mod initialize;
+#[path = "main/manifests.rs"]
+mod manifests;
+#[path = "main/preconditions.rs"]
+mod preconditions;
+#[path = "main/referrers.rs"]
+mod referrers;
+#[path = "main/routes.rs"]
+mod routes;
+#[path = "main/stopping.rs"]
+mod stopping;
+#[path = "main/support.rs"]
+mod support;
+#[path = "main/tags.rs"]
+mod tags;
+#[path = "main/token.rs"]
+mod token;
+#[path = "main/uploads.rs"]
+mod uploads;
