@@ -54,12 +54,12 @@ impl Auth {
     }
 
     /// Whether the first administrator is made with a one-time code.
-    pub(crate) fn needs_setup_code(&self) -> bool {
+    pub fn needs_setup_code(&self) -> bool {
         self.code().is_some()
     }
 
     /// Whether `typed` is the one-time code.
-    pub(crate) fn is_setup_code(&self, typed: &str) -> bool {
+    pub fn is_setup_code(&self, typed: &str) -> bool {
         self.code().as_ref().is_some_and(|code| code.matches(typed))
     }
 

@@ -1,5 +1,6 @@
 //! HTTP in front of `registry-core`: parsing, connections, credentials and handlers, and no rule of its own.
 
+#[cfg(feature = "api")]
 mod api;
 pub mod app;
 pub mod auth;

@@ -14,7 +14,9 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::listener::{self, Body, ConnectionInfo, Limits, ReceivedBody};
-use crate::{api, lanes, v2};
+#[cfg(feature = "api")]
+use crate::api;
+use crate::{lanes, v2};
 
 /// How long a stop waits for uploads that were cut to save how far they came.
 const SAVE_TIME: Duration = Duration::from_secs(10);
@@ -33,9 +35,9 @@ pub async fn run(
     let registry = app.registry.clone();
     let lanes = app.lanes.clone();
     let app = Arc::new(app);
-    let router = api::router(&app);
+    let elsewhere = Elsewhere::new(&app);
     let service = move |request: Request<ReceivedBody>, from: ConnectionInfo| {
-        unless_it_panics(answer(Arc::clone(&app), router.clone(), request, from))
+        unless_it_panics(answer(Arc::clone(&app), elsewhere.clone(), request, from))
     };
     let stopped = listener::serve(listener, service, limits, stop).await;
     if stopped.cut > 0 {
@@ -49,9 +51,38 @@ pub async fn run(
     closed.unwrap_or_else(|failure| Err(crate::app::lane_failed(&failure)))
 }
 
+/// Whatever lies outside `/v2/`.
+#[derive(Clone)]
+struct Elsewhere {
+    #[cfg(feature = "api")]
+    router: axum::Router,
+}
+
+impl Elsewhere {
+    #[cfg(feature = "api")]
+    fn new(app: &Arc<App>) -> Self {
+        Self { router: api::router(app) }
+    }
+
+    #[cfg(feature = "api")]
+    async fn answer(self, request: Request<ReceivedBody>) -> Response<Body> {
+        api::answer(self.router, request).await
+    }
+
+    #[cfg(not(feature = "api"))]
+    fn new(_: &Arc<App>) -> Self {
+        Self {}
+    }
+
+    #[cfg(not(feature = "api"))]
+    async fn answer(self, _: Request<ReceivedBody>) -> Response<Body> {
+        v2::nothing_here()
+    }
+}
+
 async fn answer(
     app: Arc<App>,
-    router: axum::Router,
+    elsewhere: Elsewhere,
     request: Request<ReceivedBody>,
     from: ConnectionInfo,
 ) -> Response<Body> {
@@ -61,7 +92,7 @@ async fn answer(
     let response = if path == "/v2" || path.starts_with("/v2/") {
         v2::answer(&app, request, from).await
     } else {
-        api::answer(router, request).await
+        elsewhere.answer(request).await
     };
     if let Some((method, path)) = line {
         let status = response.status().as_u16();

@@ -29,7 +29,9 @@ use crate::wire::query::Query;
 use crate::wire::scope::Actions;
 
 pub(crate) use self::refusal::{Code, Refusal};
-pub(crate) use self::reply::{harden, json as json_answer};
+#[cfg(feature = "api")]
+pub(crate) use self::reply::harden;
+pub(crate) use self::reply::json as json_answer;
 pub(crate) use self::uploads::PIECE_BYTES;
 
 /// What a handler answers.
@@ -70,6 +72,12 @@ pub(crate) async fn answer(
 pub(crate) fn unknown_failure() -> Response<Body> {
     let message = "the request could not be handled";
     reply::without_challenge(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message))
+}
+
+/// The answer outside `/v2/` where nothing else is served.
+#[cfg(not(feature = "api"))]
+pub(crate) fn nothing_here() -> Response<Body> {
+    reply::without_challenge(unknown_path())
 }
 
 /// Finds the handler. `scope` is what a challenge asks a client to come back with.

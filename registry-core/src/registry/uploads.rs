@@ -3,21 +3,24 @@
 //! A session is a row and a staged file. While it is written to, its hash state lives in memory; the row gets it only
 //! after the file was synced that far, so on resume the file is cut to what the row says, or hashed again.
 
+mod writer;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::writer::UploadWriter;
 use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor};
-use crate::content::{DigestLock, hash_file};
-use crate::files::{DiskFile, SyncPoint};
+use crate::content::hash_file;
+use crate::files::DiskFile;
 use crate::metadata::{Growth, Lane};
-use crate::model::authorize::{Granted, granted, granted_or_created};
+use crate::model::authorize::{granted, granted_or_created};
 use crate::model::keys::{NamespaceId, RepositoryId, UploadId};
 use crate::model::records::Upload;
 use crate::model::repositories::NewRepository;
-use crate::model::{blobs, uploads};
-use crate::oci::{Algorithm, Digest, Hasher, RepositoryName};
+use crate::model::uploads;
+use crate::oci::{Algorithm, Hasher, RepositoryName};
 
 /// The sessions that are in memory, by id.
 #[derive(Debug, Default)]
@@ -252,126 +255,4 @@ fn principal(actor: &Actor) -> Option<crate::access::PrincipalId> {
         Actor::User(principal) => Some(principal.id),
         Actor::Owner | Actor::Anonymous => None,
     }
-}
-
-/// An upload that one request writes to. Dropping it lets the session rest, with every byte that was appended.
-///
-/// Once a sync has failed, bytes that were not saved before must be taken for lost, whatever a second sync says: the
-/// session then goes on from what was saved last.
-#[derive(Debug)]
-pub struct UploadWriter {
-    registry: Registry,
-    actor: Actor,
-    name: RepositoryName,
-    id: UploadId,
-    session: Option<Session>,
-}
-
-impl UploadWriter {
-    /// The bytes that the upload holds.
-    pub fn offset(&self) -> u64 {
-        self.session.as_ref().map_or(0, |session| session.offset)
-    }
-
-    /// Appends and hashes `bytes`.
-    ///
-    /// # Errors
-    /// [`Error::BlobTooLarge`], [`Error::StorageFull`]; what was appended before stays.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let settings = &self.registry.0.settings;
-        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
-        let end = session.offset.saturating_add(bytes.len() as u64);
-        if end > settings.blob_limit_bytes {
-            return Err(Error::BlobTooLarge { limit_bytes: settings.blob_limit_bytes });
-        }
-        session.file.write_all_at(bytes, session.offset)?;
-        session.hasher.update(bytes);
-        session.offset = end;
-        if session.offset - session.saved >= settings.upload_save_bytes { self.save() } else { Ok(()) }
-    }
-
-    /// Makes what was appended survive a power cut: for a request that ended short.
-    ///
-    /// # Errors
-    /// Whatever the disk refuses.
-    pub fn save(&mut self) -> Result<(), Error> {
-        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
-        self.registry.save(self.id, session).inspect_err(|_| self.session = None)
-    }
-
-    /// Ends the upload: verifies the digest, makes the bytes durable, and links the blob to the repository.
-    ///
-    /// # Errors
-    /// [`Error::DigestMismatch`], after which the session is gone; the refusals of a push; what the disk refuses,
-    /// after which it can be tried again.
-    pub fn finish(mut self, expected: &Digest) -> Result<(), Error> {
-        let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
-        let actual = digest_of(session, expected.algorithm())?;
-        if actual != *expected {
-            self.session = None;
-            self.registry.0.sessions.forget(self.id);
-            self.registry.abandon(self.id)?;
-            return Err(Error::DigestMismatch(actual));
-        }
-        session.file.sync(SyncPoint::StagedBytes).inspect_err(|_| self.session = None)?;
-        self.commit(expected)?;
-        self.session = None;
-        tracing::info!(actor = %self.actor, repository = %self.name, digest = %expected, "blob pushed");
-        Ok(())
-    }
-
-    fn commit(&mut self, digest: &Digest) -> Result<(), Error> {
-        let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
-        let inner = &self.registry.0;
-        let (size, grace_ms) = (session.offset, self.registry.now_ms() + inner.settings.blob_grace_ms);
-        let lock = inner.content.lock(digest);
-        // Asked before the file takes its place, so that a refusal leaves everything as it was.
-        inner.metadata.read(|rows| self.check(rows).map(drop))?;
-        inner.content.place(&lock, self.id)?;
-        let named = inner.metadata.write(|txn| {
-            let at = self.check(txn)?;
-            uploads::end(txn, self.id)?;
-            blobs::link(txn, at, digest, size, grace_ms)
-        });
-        if named.is_err() {
-            self.take_back(&lock, digest);
-        }
-        named
-    }
-
-    fn check(&self, rows: &impl crate::metadata::Rows) -> Result<Granted, Error> {
-        uploads::get(rows, self.id)?;
-        granted(rows, &self.registry.0.settings, &self.actor, &self.name, Action::Push)
-    }
-
-    /// After a commit that failed: the staged file comes back, unless rows name the digest by now.
-    fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) {
-        let inner = &self.registry.0;
-        let is_named = inner.metadata.read(|rows| blobs::is_named(rows, digest));
-        let is_back = matches!(is_named, Ok(false)) && inner.content.take_back(lock, self.id).is_ok();
-        if !is_back {
-            inner.needs_sweep.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
-    }
-}
-
-impl Drop for UploadWriter {
-    fn drop(&mut self) {
-        match self.session.take() {
-            Some(session) => {
-                let resting = Slot::Resting(Box::new(session), self.registry.now_ms());
-                self.registry.0.sessions.lock().insert(self.id, resting);
-            }
-            None => self.registry.0.sessions.forget(self.id),
-        }
-    }
-}
-
-/// The digest of what was appended; hashed again from the file when the client closes with another algorithm than it
-/// announced (the suite never announces one).
-fn digest_of(session: &Session, algorithm: Algorithm) -> Result<Digest, Error> {
-    if session.hasher.algorithm() == algorithm {
-        return Ok(session.hasher.clone().finish());
-    }
-    Ok(hash_file(&*session.file, algorithm, session.offset)?.finish())
 }
