@@ -12,10 +12,10 @@ use registry_core::Error;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::app::App;
-use crate::listener::{self, Body, ConnectionInfo, Limits, ReceivedBody};
 #[cfg(feature = "api")]
 use crate::api;
+use crate::app::App;
+use crate::listener::{self, Body, ConnectionInfo, Limits, ReceivedBody};
 use crate::{lanes, v2};
 
 /// How long a stop waits for uploads that were cut to save how far they came.

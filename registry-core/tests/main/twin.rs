@@ -196,8 +196,8 @@ impl Twin {
         true
     }
 
-    /// Everything that can be seen: what it is asked → what is answered.
-    pub(crate) fn seen(&self) -> BTreeMap<String, String> {
+    /// Everything that can be seen: what is asked → what is answered. Asked is for every manifest that `asking` knows.
+    pub(crate) fn seen(&self, asking: &Self) -> BTreeMap<String, String> {
         let mut seen = BTreeMap::new();
         for at in REPOSITORIES {
             let repository = self.repositories.get(at).cloned().unwrap_or_default();
@@ -206,13 +206,11 @@ impl Twin {
                 seen.insert(format!("{at} blob {content}"), is_visible.to_string());
             }
             seen.insert(format!("{at} tags"), format!("{:?}", repository.tags));
-            for (digest, stored) in &repository.manifests {
-                let is_present = !stored.is_withdrawn;
-                seen.insert(format!("{at} manifest {digest}"), is_present.to_string());
-                let referrers = repository
-                    .manifests
-                    .iter()
-                    .filter(|(_, other)| !other.is_withdrawn && other.manifest.subject() == Some(digest));
+            for digest in asking.repositories.get(at).iter().flat_map(|asked| asked.manifests.keys()) {
+                seen.insert(format!("{at} manifest {digest}"), repository.is_present(digest).to_string());
+                let refers =
+                    |stored: &Stored| !stored.is_withdrawn && stored.manifest.subject() == Some(digest);
+                let referrers = repository.manifests.iter().filter(|(_, stored)| refers(stored));
                 let referrers: BTreeSet<String> = referrers.map(|(digest, _)| digest.to_string()).collect();
                 seen.insert(format!("{at} referrers {digest}"), format!("{referrers:?}"));
             }
@@ -343,8 +341,8 @@ fn make(site: &Site, the_move: &Move, begun: &mut Option<UploadId>) -> Result<bo
     }
 }
 
-/// What a registry answers to the twin's questions; bytes are compared with what was pushed.
-pub(crate) fn seen_of(registry: &Registry, twin: &Twin) -> BTreeMap<String, String> {
+/// What a registry answers to the same questions; bytes are compared with what was pushed.
+pub(crate) fn seen_of(registry: &Registry, asking: &Twin) -> BTreeMap<String, String> {
     let mut seen = BTreeMap::new();
     for at in REPOSITORIES {
         for content in CONTENTS {
@@ -364,7 +362,7 @@ pub(crate) fn seen_of(registry: &Registry, twin: &Twin) -> BTreeMap<String, Stri
             }
         }
         seen.insert(format!("{at} tags"), format!("{tags:?}"));
-        let Some(repository) = twin.repositories.get(at) else { continue };
+        let Some(repository) = asking.repositories.get(at) else { continue };
         for (digest, stored) in &repository.manifests {
             let found = registry.manifest(&OWNER, &name(at), &Reference::Digest(*digest));
             let is_present = found.map(|found| assert_eq!(&found.bytes, stored.manifest.bytes()));
@@ -388,7 +386,7 @@ fn the_registry_and_its_twin_look_the_same_after_every_move() {
             step(&site, &mut twin, &the_move);
             assert_eq!(
                 seen_of(&site.registry, &twin),
-                twin.seen(),
+                twin.seen(&twin),
                 "seed {seed}, move {number}: {the_move:?}"
             );
         }
