@@ -10,6 +10,8 @@ mod blobs;
 mod catalog;
 #[path = "main/dependencies.rs"]
 mod dependencies;
+#[path = "main/interruptions.rs"]
+mod interruptions;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/permissions.rs"]

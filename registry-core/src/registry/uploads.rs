@@ -130,12 +130,14 @@ impl Registry {
     /// [`Error::UploadUnknown`] if it is not this actor's in this repository; [`Error::UploadBusy`]; the refusals of
     /// a push.
     pub fn upload_offset(&self, actor: &Actor, name: &RepositoryName, id: UploadId) -> Result<u64, Error> {
-        let upload = self.upload_row(actor, name, id)?;
+        self.upload_row(actor, name, id)?;
         match self.0.sessions.lock().get(&id) {
-            Some(Slot::Resting(session, _)) => Ok(session.offset),
-            Some(Slot::Busy) => Err(Error::UploadBusy),
-            None => Ok(upload.offset),
+            Some(Slot::Resting(session, _)) => return Ok(session.offset),
+            Some(Slot::Busy) => return Err(Error::UploadBusy),
+            None => {}
         }
+        // Not what the row says: the power may have gone after the file had been moved.
+        Ok(self.open_upload(actor, name, id)?.offset())
     }
 
     /// Opens the upload for writing. One request at a time has it.
@@ -148,9 +150,9 @@ impl Registry {
         name: &RepositoryName,
         id: UploadId,
     ) -> Result<UploadWriter, Error> {
-        let upload = self.upload_row(actor, name, id)?;
+        self.upload_row(actor, name, id)?;
         let taken = self.0.sessions.take(id)?;
-        let session = match taken.map_or_else(|| self.restore(id, &upload), |session| Ok(*session)) {
+        let session = match taken.map_or_else(|| self.restore(id), |session| Ok(*session)) {
             Ok(session) => session,
             Err(error) => {
                 self.0.sessions.forget(id);
@@ -201,8 +203,10 @@ impl Registry {
         })
     }
 
-    /// Brings a session back into memory as its row and its file say.
-    fn restore(&self, id: UploadId, upload: &Upload) -> Result<Session, Error> {
+    /// Brings a session back into memory as its row and its file say. The caller has taken it, and only then is the
+    /// row asked: until then others may have saved or ended it.
+    fn restore(&self, id: UploadId) -> Result<Session, Error> {
+        let upload = self.0.metadata.read(|rows| uploads::get(rows, id))?;
         let file = self.0.content.staged(id)?;
         let algorithm = if upload.algorithm == 2 { Algorithm::Sha512 } else { Algorithm::Sha256 };
         let on_disk = file.len()?.min(upload.offset);

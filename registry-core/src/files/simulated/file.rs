@@ -85,6 +85,10 @@ impl DiskFile for SimulatedFile {
         Ok(())
     }
 
+    fn names(&self) -> io::Result<u64> {
+        Ok(self.disk.state().live.names_of(self.inode))
+    }
+
     fn sync(&self, point: SyncPoint) -> io::Result<()> {
         let mut state = self.disk.state();
         state.require_sync(point)?;
