@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
 use crate::files::{Disk, DiskFile, SyncPoint};
@@ -23,6 +23,8 @@ pub(crate) struct Content {
     disk: Arc<dyn Disk>,
     blobs: PathBuf,
     uploads: PathBuf,
+    /// Staged files that belong to no session: manifests that are being written.
+    writing: Mutex<HashSet<UploadId>>,
     locked: Mutex<HashSet<Digest>>,
     unlocked: Condvar,
 }
@@ -59,7 +61,14 @@ impl Content {
         }
         disk.sync_directory(&blobs, SyncPoint::Layout)?;
         disk.sync_directory(root, SyncPoint::Layout)?;
-        Ok(Self { disk, blobs, uploads, locked: Mutex::default(), unlocked: Condvar::new() })
+        Ok(Self {
+            disk,
+            blobs,
+            uploads,
+            writing: Mutex::default(),
+            locked: Mutex::default(),
+            unlocked: Condvar::new(),
+        })
     }
 
     fn shard(&self, digest: &Digest) -> PathBuf {
@@ -132,6 +141,17 @@ impl Content {
 
     /// Writes `bytes` to the place of their digest, durably.
     pub(crate) fn write(&self, lock: &DigestLock<'_>, upload: UploadId, bytes: &[u8]) -> Result<(), Error> {
+        self.writing().insert(upload);
+        let written = self.write_staged(lock, upload, bytes);
+        self.writing().remove(&upload);
+        written
+    }
+
+    fn writing(&self) -> MutexGuard<'_, HashSet<UploadId>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_staged(&self, lock: &DigestLock<'_>, upload: UploadId, bytes: &[u8]) -> Result<(), Error> {
         let file = self.staged(upload)?;
         let written =
             file.write_all_at(bytes, 0).and_then(|()| file.sync(SyncPoint::StagedBytes)).map_err(Error::from);
@@ -169,7 +189,11 @@ impl Content {
 
     /// The uploads that have a staged file.
     pub(crate) fn list_staged(&self) -> Result<Vec<UploadId>, Error> {
-        Ok(self.disk.list(&self.uploads)?.iter().filter_map(|name| name.parse().ok()).collect())
+        let mut staged: Vec<UploadId> =
+            self.disk.list(&self.uploads)?.iter().filter_map(|name| name.parse().ok()).collect();
+        // Asked after the listing: what was being written then is so still, or has its place by now.
+        staged.retain(|upload| !self.writing().contains(upload));
+        Ok(staged)
     }
 }
 

@@ -8,6 +8,8 @@ mod accounts;
 mod blobs;
 #[path = "main/catalog.rs"]
 mod catalog;
+#[path = "main/concurrency.rs"]
+mod concurrency;
 #[path = "main/dependencies.rs"]
 mod dependencies;
 #[path = "main/interruptions.rs"]

@@ -57,12 +57,17 @@ impl Sessions {
         }
     }
 
+    /// Whether the session is in memory.
+    pub(super) fn has(&self, id: UploadId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
     fn forget(&self, id: UploadId) {
         self.lock().remove(&id);
     }
 
-    /// Takes the sessions that have rested since before `before_ms`.
-    fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>)> {
+    /// Takes the sessions that have rested since before `before_ms`, each with the time since when.
+    fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>, u64)> {
         let mut sessions = self.lock();
         let ids: Vec<UploadId> = sessions
             .iter()
@@ -71,7 +76,7 @@ impl Sessions {
             .collect();
         ids.into_iter()
             .filter_map(|id| match sessions.insert(id, Slot::Busy) {
-                Some(Slot::Resting(session, _)) => Some((id, session)),
+                Some(Slot::Resting(session, since)) => Some((id, session, since)),
                 _ => None,
             })
             .collect()
@@ -219,13 +224,14 @@ impl Registry {
         Ok(Session { file, hasher, offset: on_disk, saved: on_disk })
     }
 
-    fn save(&self, id: UploadId, session: &mut Session) -> Result<(), Error> {
+    /// Saves what was appended until `now_ms`; from then on the session may rest.
+    fn save(&self, id: UploadId, session: &mut Session, now_ms: u64) -> Result<(), Error> {
         if session.saved == session.offset {
             return Ok(());
         }
         self.0.content.sync_staged(&*session.file)?;
         let state = session.hasher.save();
-        let expires_ms = self.now_ms() + self.0.settings.upload_expiry_ms;
+        let expires_ms = now_ms + self.0.settings.upload_expiry_ms;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             uploads::save(txn, id, session.offset, &state, expires_ms)
         })?;
@@ -241,9 +247,9 @@ impl Registry {
     /// Saves the sessions that have rested since before `before_ms` and takes them out of memory.
     pub(super) fn rest_uploads(&self, before_ms: u64) -> Result<(), Error> {
         let mut result = Ok(());
-        for (id, mut session) in self.0.sessions.take_resting(before_ms) {
+        for (id, mut session, since_ms) in self.0.sessions.take_resting(before_ms) {
             // If it cannot be saved, the session goes on from what was saved before.
-            match self.save(id, &mut session) {
+            match self.save(id, &mut session, since_ms) {
                 Ok(()) | Err(Error::UploadUnknown) => {}
                 Err(error) => result = Err(error),
             }

@@ -55,7 +55,7 @@ impl UploadWriter {
     /// Whatever the disk refuses.
     pub fn save(&mut self) -> Result<(), Error> {
         let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
-        self.registry.save(self.id, session).inspect_err(|_| self.session = None)
+        self.registry.save(self.id, session, self.registry.now_ms()).inspect_err(|_| self.session = None)
     }
 
     /// Ends the upload: verifies the digest, makes the bytes durable, and links the blob to the repository.
