@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
 use crate::files::{Disk, DiskFile, SyncPoint};
@@ -23,6 +23,8 @@ pub(crate) struct Content {
     disk: Arc<dyn Disk>,
     blobs: PathBuf,
     uploads: PathBuf,
+    /// Staged files that belong to no session: manifests that are being written.
+    writing: Mutex<HashSet<UploadId>>,
     locked: Mutex<HashSet<Digest>>,
     unlocked: Condvar,
 }
@@ -59,7 +61,14 @@ impl Content {
         }
         disk.sync_directory(&blobs, SyncPoint::Layout)?;
         disk.sync_directory(root, SyncPoint::Layout)?;
-        Ok(Self { disk, blobs, uploads, locked: Mutex::default(), unlocked: Condvar::new() })
+        Ok(Self {
+            disk,
+            blobs,
+            uploads,
+            writing: Mutex::default(),
+            locked: Mutex::default(),
+            unlocked: Condvar::new(),
+        })
     }
 
     fn shard(&self, digest: &Digest) -> PathBuf {
@@ -83,13 +92,29 @@ impl Content {
         DigestLock { content: self, digest: *digest }
     }
 
-    /// The staged file of an upload, and whether it had to be made.
+    /// The staged file of an upload; an empty one if there is none to write to.
     pub(crate) fn staged(&self, upload: UploadId) -> Result<Arc<dyn DiskFile>, Error> {
         let path = self.staged_path(upload);
         match self.disk.open(&path) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(self.disk.create(&path)?),
-            opened => Ok(opened?),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            opened => {
+                let file = opened?;
+                if file.names()? == 1 {
+                    return Ok(file);
+                }
+                // The power went while it was placed: it is a blob's file as well, which nobody may write to.
+                self.disk.unlink(&path)?;
+            }
         }
+        Ok(self.disk.create(&path)?)
+    }
+
+    /// Makes a staged file durable as a blob of `len` bytes: a write that was refused may have left more.
+    pub(crate) fn seal(&self, file: &dyn DiskFile, len: u64) -> Result<(), Error> {
+        if file.len()? != len {
+            file.set_len(len)?;
+        }
+        Ok(file.sync(SyncPoint::StagedBytes)?)
     }
 
     /// Makes what was appended to a staged file survive a power cut: the bytes and the file's name.
@@ -98,27 +123,43 @@ impl Content {
         Ok(self.disk.sync_directory(&self.uploads, SyncPoint::StagingDirectory)?)
     }
 
-    /// Moves the synced staged file to the place of its digest, over whatever lies there: a file that is already
+    /// Moves the sealed staged file to the place of its digest, over whatever lies there: a file that is already
     /// there is never trusted.
     pub(crate) fn place(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
-        self.disk.rename(&self.staged_path(upload), &self.blob_path(&lock.digest))?;
+        Ok(self.disk.rename(&self.staged_path(upload), &self.blob_path(&lock.digest))?)
+    }
+
+    /// Makes the place that a file was moved to survive a power cut.
+    pub(crate) fn sync_placed(&self, lock: &DigestLock<'_>) -> Result<(), Error> {
         Ok(self.disk.sync_directory(&self.shard(&lock.digest), SyncPoint::BlobDirectory)?)
     }
 
-    /// Moves a file that no row came to name back to its upload.
+    /// Moves a placed file that no row came to name back to its upload.
     pub(crate) fn take_back(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
         Ok(self.disk.rename(&self.blob_path(&lock.digest), &self.staged_path(upload))?)
     }
 
     /// Writes `bytes` to the place of their digest, durably.
     pub(crate) fn write(&self, lock: &DigestLock<'_>, upload: UploadId, bytes: &[u8]) -> Result<(), Error> {
+        self.writing().insert(upload);
+        let written = self.write_staged(lock, upload, bytes);
+        self.writing().remove(&upload);
+        written
+    }
+
+    fn writing(&self) -> MutexGuard<'_, HashSet<UploadId>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_staged(&self, lock: &DigestLock<'_>, upload: UploadId, bytes: &[u8]) -> Result<(), Error> {
         let file = self.staged(upload)?;
         let written =
             file.write_all_at(bytes, 0).and_then(|()| file.sync(SyncPoint::StagedBytes)).map_err(Error::from);
         written.and_then(|()| self.place(lock, upload)).inspect_err(|_| {
             // Best effort: a file left behind is found after an unclean stop.
             let _ = self.disk.unlink(&self.staged_path(upload));
-        })
+        })?;
+        self.sync_placed(lock)
     }
 
     /// Opens the file of a digest; `None` if it is absent or not `size` bytes long, so that a push can heal it.
@@ -148,7 +189,11 @@ impl Content {
 
     /// The uploads that have a staged file.
     pub(crate) fn list_staged(&self) -> Result<Vec<UploadId>, Error> {
-        Ok(self.disk.list(&self.uploads)?.iter().filter_map(|name| name.parse().ok()).collect())
+        let mut staged: Vec<UploadId> =
+            self.disk.list(&self.uploads)?.iter().filter_map(|name| name.parse().ok()).collect();
+        // Asked after the listing: what was being written then is so still, or has its place by now.
+        staged.retain(|upload| !self.writing().contains(upload));
+        Ok(staged)
     }
 }
 

@@ -108,6 +108,9 @@ pub(crate) trait DiskFile: Send + Sync + Debug + 'static {
     /// Keeps space allocated for the first `len` bytes, whatever the length. Does nothing where the file system cannot.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
+    /// How many names the file has. A power cut in the middle of a rename can leave it two.
+    fn names(&self) -> io::Result<u64>;
+
     /// Makes the bytes and the length durable, not the name. After an error the unsynced bytes must be taken for lost:
     /// a second sync may answer `Ok` without them.
     fn sync(&self, point: SyncPoint) -> io::Result<()>;

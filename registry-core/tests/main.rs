@@ -8,8 +8,12 @@ mod accounts;
 mod blobs;
 #[path = "main/catalog.rs"]
 mod catalog;
+#[path = "main/concurrency.rs"]
+mod concurrency;
 #[path = "main/dependencies.rs"]
 mod dependencies;
+#[path = "main/interruptions.rs"]
+mod interruptions;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/permissions.rs"]

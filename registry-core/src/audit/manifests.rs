@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, all};
 use crate::Error;
-use crate::metadata::ReadTxn;
-use crate::model::keys::{Hold, RepositoryId};
+use crate::metadata::{ReadTxn, Rows};
+use crate::model::keys::{Hold, RepositoryId, Work};
 use crate::model::records::{ManifestLink, Referrer};
 use crate::model::tables::{
     BLOB_MANIFESTS, HOLDS, MANIFEST_BLOBS, MANIFEST_BYTES, MANIFEST_CHILDREN, MANIFEST_LINKS, MANIFESTS,
-    REFERRERS, REPOSITORY, WITHDRAWN,
+    REFERRERS, REPOSITORY, WITHDRAWN, WORK,
 };
 use crate::oci::Digest;
 
@@ -80,6 +80,7 @@ fn withdrawn(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(
 }
 
 fn referrers(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), Error> {
+    let repositories = all(rows, &REPOSITORY)?;
     let mut expected = BTreeMap::new();
     for ((repository, digest), link) in links.iter().filter(|(_, link)| link.withdrawn_ms.is_none()) {
         if let Some(subject) = link.subject {
@@ -88,7 +89,20 @@ fn referrers(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(
         }
     }
     findings.compare("referrers", &expected, &all(rows, &REFERRERS)?);
+    for (repository, subject, referrer) in expected.keys() {
+        let Some(row) = repositories.get(repository).filter(|_| is_present(links, *repository, subject))
+        else {
+            continue;
+        };
+        let is_held = rows.contains(&HOLDS, &(*repository, *referrer, Hold::Subject(*subject)))?;
+        let is_queued = rows.contains(&WORK, &(row.namespace, *repository, Work::HoldReferrers(*subject)))?;
+        findings.require(is_held || is_queued, || format!("holds: {subject} does not hold {referrer}"));
+    }
     Ok(())
+}
+
+fn is_present(links: &Links, repository: RepositoryId, digest: &Digest) -> bool {
+    links.get(&(repository, *digest)).is_some_and(|link| link.withdrawn_ms.is_none())
 }
 
 /// What is held is linked, except a child that an index lists in advance; and a push holds nothing that a tag does.

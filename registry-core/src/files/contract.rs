@@ -48,6 +48,18 @@ fn a_new_file_is_empty_and_takes_its_name() {
 }
 
 #[test]
+fn a_file_knows_how_many_names_it_has() {
+    on_both(|disk, root| {
+        let file = file_with(disk, &root.join("file"), b"bytes");
+        assert_eq!(file.names().unwrap(), 1);
+        disk.rename(&root.join("file"), &root.join("renamed")).unwrap();
+        assert_eq!(file.names().unwrap(), 1);
+        disk.unlink(&root.join("renamed")).unwrap();
+        assert_eq!(file.names().unwrap(), 0);
+    });
+}
+
+#[test]
 fn what_is_missing_is_not_found() {
     on_both(|disk, root| {
         let path = root.join("missing");

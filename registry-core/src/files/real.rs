@@ -7,7 +7,7 @@ mod tests;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -121,6 +121,10 @@ impl DiskFile for RealFile {
             Err(Errno::INVAL) if len == 0 => Ok(()),
             allocated => Ok(allocated?),
         }
+    }
+
+    fn names(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.nlink())
     }
 
     fn sync(&self, _: SyncPoint) -> io::Result<()> {

@@ -35,8 +35,15 @@ struct State {
     next_inode: Inode,
     locked: BTreeSet<PathBuf>,
     omitted: HashSet<SyncPoint>,
-    failing: HashMap<SyncPoint, usize>,
+    failing: HashMap<SyncPoint, Failing>,
     limit_bytes: u64,
+}
+
+/// Which of the syncs to come fail.
+#[derive(Debug)]
+struct Failing {
+    after: usize,
+    times: usize,
 }
 
 /// One operation, for a cut to play again.
@@ -82,10 +89,16 @@ impl SimulatedDisk {
     /// Lets the next `times` syncs of this name fail with `EIO`, as a broken disk does. They make nothing durable. 0 ends
     /// it.
     pub fn fail_syncs(&self, point: SyncPoint, times: usize) {
-        self.state().failing.insert(point, times);
+        self.state().failing.insert(point, Failing { after: 0, times });
     }
 
-    /// Gives the disk a size: what needs more than `bytes` in all is refused with `StorageFull`. What is there stays.
+    /// As [`SimulatedDisk::fail_syncs`] for one sync, the one that follows the next `after` syncs of this name.
+    pub fn fail_sync_after(&self, point: SyncPoint, after: usize) {
+        self.state().failing.insert(point, Failing { after, times: 1 });
+    }
+
+    /// Gives the disk a size: what needs more than `bytes` in all is refused with `StorageFull`, but a write first fills
+    /// what room there is. What is there stays.
     pub fn limit(&self, bytes: u64) {
         self.state().limit_bytes = bytes;
     }
@@ -155,16 +168,24 @@ impl State {
 
     fn require_room(&self, more_bytes: u64) -> io::Result<()> {
         let needs_room = more_bytes > 0 && self.limit_bytes < u64::MAX;
-        if needs_room && self.live.used_bytes().saturating_add(more_bytes) > self.limit_bytes {
+        if needs_room && more_bytes > self.room() {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
     }
 
+    fn room(&self) -> u64 {
+        self.limit_bytes.saturating_sub(self.live.used_bytes())
+    }
+
     fn require_sync(&mut self, point: SyncPoint) -> io::Result<()> {
         match self.failing.get_mut(&point) {
-            Some(times) if *times > 0 => {
-                *times -= 1;
+            Some(failing) if failing.after > 0 => {
+                failing.after -= 1;
+                Ok(())
+            }
+            Some(failing) if failing.times > 0 => {
+                failing.times -= 1;
                 Err(Errno::IO.into())
             }
             _ => Ok(()),

@@ -129,8 +129,8 @@ impl Metadata {
         growth: Growth,
         work: &impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
     ) -> Result<(Arc<Outcome>, Ran<T>), Error> {
-        if growth == Growth::Grows && !self.has_room() {
-            return Err(Error::StorageFull);
+        if growth == Growth::Grows {
+            self.require_room()?;
         }
         let seen = self.reopenings();
         let ran = self.begun(open).map(|batch| {
@@ -149,10 +149,14 @@ impl Metadata {
         ran
     }
 
-    /// Whether the space kept ahead is whole, so that rows may be added.
-    fn has_room(&self) -> bool {
+    /// Refuses unless the space kept ahead is whole, so that rows may be added.
+    ///
+    /// # Errors
+    /// [`Error::StorageFull`].
+    pub(crate) fn require_room(&self) -> Result<(), Error> {
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        opened.as_ref().is_none_or(|opened| opened.reserve.is_whole())
+        let has_room = opened.as_ref().is_none_or(|opened| opened.reserve.is_whole());
+        if has_room { Ok(()) } else { Err(Error::StorageFull) }
     }
 
     /// The batch being filled, begun if there is none.

@@ -116,10 +116,16 @@ fn insert(
         refer_to_child(txn, at, digest, child)?;
     }
     list_as_referrer(txn, at, digest, &link)?;
-    if txn.first(&REFERRERS, &(at.repository, *digest))?.is_some() {
-        txn.put(&WORK, &(at.namespace, at.repository, Work::HoldReferrers(*digest)), &Vec::new());
-    }
+    take_over_referrers(txn, at, digest)?;
     repositories::count_manifest(txn, at)
+}
+
+/// Lets the background hand to a subject what came to refer to it while it was absent.
+fn take_over_referrers(txn: &mut WriteTxn<'_>, at: Granted, subject: &Digest) -> Result<(), Error> {
+    if txn.first(&REFERRERS, &(at.repository, *subject))?.is_some() {
+        txn.put(&WORK, &(at.namespace, at.repository, Work::HoldReferrers(*subject)), &Vec::new());
+    }
+    Ok(())
 }
 
 fn store_bytes(
@@ -250,10 +256,13 @@ pub(crate) fn revive(
 ) -> Result<ManifestLink, Error> {
     if let Some(withdrawn_ms) = link.withdrawn_ms.take() {
         txn.delete(&WITHDRAWN, &(at.namespace, withdrawn_ms, at.repository, *digest));
+        // The tags that the deletion has yet to end must not come back. They are seldom many: the background is quick.
+        while !end_some_tags(txn, at, digest, withdrawn_ms)? {}
         txn.delete(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)));
         txn.delete(&HOLDS, &(at.repository, *digest, Hold::Withdrawn));
         txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);
         list_as_referrer(txn, at, digest, &link)?;
+        take_over_referrers(txn, at, digest)?;
         count_references(txn, at, digest, Reference::Revived)?;
     }
     Ok(link)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Inner, Registry};
 use crate::Error;
+use crate::content::DigestLock;
 use crate::metadata::key::Component;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::Granted;
@@ -106,9 +107,8 @@ impl Registry {
     /// One step of each kind; true if there may be more.
     fn step(&self) -> Result<bool, Error> {
         let now_ms = self.now_ms();
-        // Before those that rest are saved, which would put off their expiry.
-        let mut is_more = self.expire_uploads(now_ms)?;
         self.rest_uploads(now_ms.saturating_sub(REST_MS))?;
+        let mut is_more = self.expire_uploads(now_ms)?;
         is_more |= self.end_graces(now_ms)?;
         is_more |= self.do_work(now_ms)?;
         is_more |= self.unlink_files()?;
@@ -126,8 +126,11 @@ impl Registry {
             if expires_ms > now_ms {
                 return Ok(false);
             }
+            // What is in memory was written to since the row was: it is asked again once it rests.
+            if self.0.sessions.has(id) {
+                continue;
+            }
             match self.abandon(id) {
-                // One that is being written to is not idle: it is asked again later.
                 Err(Error::UploadBusy) => {}
                 Ok(()) | Err(Error::UploadUnknown) => is_more = true,
                 Err(error) => return Err(error),
@@ -177,9 +180,12 @@ impl Registry {
 
     fn unlink_files(&self) -> Result<bool, Error> {
         let queued = self.0.metadata.read(|rows| rows.scan(&UNLINKS, &(), None, STEP))?;
+        // Held until the rows are gone: what is pushed and deleted once more meanwhile would lose its place in the
+        // queue. Nobody else holds more than one, and these are taken in order.
+        let mut locks = Vec::new();
         for (unlink, ()) in &queued {
             match unlink {
-                Unlink::Blob(digest) => self.unlink_blob(digest)?,
+                Unlink::Blob(digest) => locks.push(self.unlink_blob(digest)?),
                 Unlink::Staged(upload) => self.0.content.unlink_staged(*upload)?,
             }
         }
@@ -195,12 +201,12 @@ impl Registry {
     }
 
     /// Under the digest's lock nothing can come to name it between the question and the unlink.
-    fn unlink_blob(&self, digest: &Digest) -> Result<(), Error> {
+    fn unlink_blob(&self, digest: &Digest) -> Result<DigestLock<'_>, Error> {
         let lock = self.0.content.lock(digest);
-        if self.0.metadata.read(|rows| blobs::is_named(rows, digest))? {
-            return Ok(());
+        if !self.0.metadata.read(|rows| blobs::is_named(rows, digest))? {
+            self.0.content.unlink_blob(&lock)?;
         }
-        self.0.content.unlink_blob(&lock)
+        Ok(lock)
     }
 
     /// Looks at every file once and queues those that no row names: what an unclean stop can leave behind.

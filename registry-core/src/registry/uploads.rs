@@ -57,12 +57,17 @@ impl Sessions {
         }
     }
 
+    /// Whether the session is in memory.
+    pub(super) fn has(&self, id: UploadId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
     fn forget(&self, id: UploadId) {
         self.lock().remove(&id);
     }
 
-    /// Takes the sessions that have rested since before `before_ms`.
-    fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>)> {
+    /// Takes the sessions that have rested since before `before_ms`, each with the time since when.
+    fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>, u64)> {
         let mut sessions = self.lock();
         let ids: Vec<UploadId> = sessions
             .iter()
@@ -71,7 +76,7 @@ impl Sessions {
             .collect();
         ids.into_iter()
             .filter_map(|id| match sessions.insert(id, Slot::Busy) {
-                Some(Slot::Resting(session, _)) => Some((id, session)),
+                Some(Slot::Resting(session, since)) => Some((id, session, since)),
                 _ => None,
             })
             .collect()
@@ -130,12 +135,14 @@ impl Registry {
     /// [`Error::UploadUnknown`] if it is not this actor's in this repository; [`Error::UploadBusy`]; the refusals of
     /// a push.
     pub fn upload_offset(&self, actor: &Actor, name: &RepositoryName, id: UploadId) -> Result<u64, Error> {
-        let upload = self.upload_row(actor, name, id)?;
+        self.upload_row(actor, name, id)?;
         match self.0.sessions.lock().get(&id) {
-            Some(Slot::Resting(session, _)) => Ok(session.offset),
-            Some(Slot::Busy) => Err(Error::UploadBusy),
-            None => Ok(upload.offset),
+            Some(Slot::Resting(session, _)) => return Ok(session.offset),
+            Some(Slot::Busy) => return Err(Error::UploadBusy),
+            None => {}
         }
+        // Not what the row says: the power may have gone after the file had been moved.
+        Ok(self.open_upload(actor, name, id)?.offset())
     }
 
     /// Opens the upload for writing. One request at a time has it.
@@ -148,9 +155,9 @@ impl Registry {
         name: &RepositoryName,
         id: UploadId,
     ) -> Result<UploadWriter, Error> {
-        let upload = self.upload_row(actor, name, id)?;
+        self.upload_row(actor, name, id)?;
         let taken = self.0.sessions.take(id)?;
-        let session = match taken.map_or_else(|| self.restore(id, &upload), |session| Ok(*session)) {
+        let session = match taken.map_or_else(|| self.restore(id), |session| Ok(*session)) {
             Ok(session) => session,
             Err(error) => {
                 self.0.sessions.forget(id);
@@ -201,8 +208,10 @@ impl Registry {
         })
     }
 
-    /// Brings a session back into memory as its row and its file say.
-    fn restore(&self, id: UploadId, upload: &Upload) -> Result<Session, Error> {
+    /// Brings a session back into memory as its row and its file say. The caller has taken it, and only then is the
+    /// row asked: until then others may have saved or ended it.
+    fn restore(&self, id: UploadId) -> Result<Session, Error> {
+        let upload = self.0.metadata.read(|rows| uploads::get(rows, id))?;
         let file = self.0.content.staged(id)?;
         let algorithm = if upload.algorithm == 2 { Algorithm::Sha512 } else { Algorithm::Sha256 };
         let on_disk = file.len()?.min(upload.offset);
@@ -215,13 +224,14 @@ impl Registry {
         Ok(Session { file, hasher, offset: on_disk, saved: on_disk })
     }
 
-    fn save(&self, id: UploadId, session: &mut Session) -> Result<(), Error> {
+    /// Saves what was appended until `now_ms`; from then on the session may rest.
+    fn save(&self, id: UploadId, session: &mut Session, now_ms: u64) -> Result<(), Error> {
         if session.saved == session.offset {
             return Ok(());
         }
         self.0.content.sync_staged(&*session.file)?;
         let state = session.hasher.save();
-        let expires_ms = self.now_ms() + self.0.settings.upload_expiry_ms;
+        let expires_ms = now_ms + self.0.settings.upload_expiry_ms;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             uploads::save(txn, id, session.offset, &state, expires_ms)
         })?;
@@ -237,9 +247,9 @@ impl Registry {
     /// Saves the sessions that have rested since before `before_ms` and takes them out of memory.
     pub(super) fn rest_uploads(&self, before_ms: u64) -> Result<(), Error> {
         let mut result = Ok(());
-        for (id, mut session) in self.0.sessions.take_resting(before_ms) {
+        for (id, mut session, since_ms) in self.0.sessions.take_resting(before_ms) {
             // If it cannot be saved, the session goes on from what was saved before.
-            match self.save(id, &mut session) {
+            match self.save(id, &mut session, since_ms) {
                 Ok(()) | Err(Error::UploadUnknown) => {}
                 Err(error) => result = Err(error),
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use registry_core::oci::Algorithm;
 
-use crate::support::{OWNER, Site, digest, index, manifest, name, referrer};
+use crate::support::{OWNER, Site, digest, index, manifest, name, referrer, tag};
 
 const AT: &str = "acme/app";
 
@@ -22,6 +22,18 @@ fn referrers_are_listed_before_and_after_their_subject_arrives() {
     let found = &list()[0];
     assert_eq!(found.artifact_type.as_deref(), Some("a/signature"));
     assert_eq!(found.annotations["a"], "b");
+}
+
+#[test]
+fn a_subject_that_was_restored_holds_what_came_to_refer_to_it_meanwhile() {
+    let site = Site::new();
+    let subject = site.put(AT, "v1", &index(&[])).unwrap();
+    site.upload(AT, "{}");
+    site.delete(AT, &subject.to_string()).unwrap();
+    site.put(AT, "@", &referrer(&subject, "a/signature")).unwrap();
+    site.registry.restore_tag(&OWNER, &name(AT), &tag("v1"), &subject).unwrap();
+    // The audit proves who holds whom.
+    site.settle();
 }
 
 #[test]

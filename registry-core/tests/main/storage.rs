@@ -1,9 +1,9 @@
 //! A disk that fills up or fails: clear refusals, nothing lost, and work goes on afterwards.
 
 use registry_core::simulation::SyncPoint;
-use registry_core::{Error, Registry, Settings};
+use registry_core::{Error, Registry, Settings, UploadId};
 
-use crate::support::{OWNER, Site, digest, name};
+use crate::support::{OWNER, Site, digest, index, name};
 
 const AT: &str = "acme/app";
 
@@ -85,5 +85,68 @@ fn files_left_by_a_kill_are_found_and_removed() {
     let swept = site.registry.sweep().unwrap();
     assert_eq!(swept.unnamed, 0, "all that is there is named");
     assert!(swept.files >= 2);
+    site.settle();
+}
+
+#[test]
+fn what_a_refused_write_left_behind_does_not_get_into_the_blob() {
+    let site = Site::new();
+    let id = site.begin(AT, "whole");
+    site.disk.limit(site.disk.used_bytes() + 5);
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    assert!(matches!(writer.append(b" and more than fits"), Err(Error::StorageFull)));
+    site.disk.limit(u64::MAX);
+    writer.finish(&digest(b"whole")).unwrap();
+    assert!(site.has_blob(AT, &digest(b"whole")));
+    site.settle();
+}
+
+/// A registry with a little content, opened on a disk that has no room for the space it wants to keep ahead.
+fn on_a_full_disk() -> (Site, UploadId) {
+    let mut site = Site::new();
+    site.push(AT, "v1", &["layer"]);
+    site.upload("zeta/app", "under way");
+    let id = site.begin(AT, "under way");
+    site.restart();
+    let disk = site.disk.cut(site.disk.log_len(), 0);
+    disk.limit(disk.used_bytes() + (1 << 20));
+    site.move_to(disk);
+    (site, id)
+}
+
+#[test]
+fn without_space_kept_ahead_what_grows_is_refused_and_the_rest_goes_on() {
+    let (site, _) = on_a_full_disk();
+    let refused =
+        |outcome: Result<(), Error>| assert!(matches!(outcome, Err(Error::StorageFull)), "{outcome:?}");
+    refused(site.registry.start_upload(&OWNER, &name(AT), None).map(drop));
+    refused(site.put(AT, "v2", &index(&[])).map(drop));
+    refused(site.registry.create_repository(&OWNER, &name("acme/new"), true));
+    let mounted = site.registry.mount_blob(&OWNER, &name("acme/new"), &digest(b"layer"), Some(&name(AT)));
+    refused(mounted.map(drop));
+    assert!(site.is_pullable(AT, "v1"));
+    let pushed = site.registry.manifest_info(&OWNER, &name(AT), &"v1".parse().unwrap()).unwrap().digest;
+    site.delete(AT, "v1").unwrap();
+    site.delete(AT, &pushed.to_string()).unwrap();
+    site.settle();
+    site.disk.limit(u64::MAX);
+    site.push(AT, "v1", &["layer"]);
+    site.settle();
+}
+
+#[test]
+fn an_upload_that_a_full_disk_keeps_from_ending_ends_once_there_is_room() {
+    let (site, id) = on_a_full_disk();
+    let end = || {
+        let writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+        assert_eq!(writer.offset(), 9);
+        writer.finish(&digest(b"under way"))
+    };
+    for _ in 0..2 {
+        assert!(matches!(end(), Err(Error::StorageFull)));
+    }
+    site.disk.limit(u64::MAX);
+    end().unwrap();
+    assert!(site.has_blob(AT, &digest(b"under way")) && site.has_blob("zeta/app", &digest(b"under way")));
     site.settle();
 }

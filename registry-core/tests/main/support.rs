@@ -42,8 +42,13 @@ impl Site {
 
     /// Opens the registry again as after a kill: nothing was closed, and what was written is there.
     pub(crate) fn kill(&mut self) {
-        self.disk = self.disk.cut(self.disk.log_len(), 0);
-        self.registry = open(&self.disk, &self.settings, &self.clock, 2);
+        self.move_to(self.disk.cut(self.disk.log_len(), 0));
+    }
+
+    /// Opens the registry on another disk.
+    pub(crate) fn move_to(&mut self, disk: SimulatedDisk) {
+        self.disk = disk;
+        self.registry = open(&self.disk, &self.settings, &self.clock, 4);
     }
 
     fn reopen(&mut self) {

@@ -91,6 +91,27 @@ fn the_many_tags_of_a_deleted_manifest_end_in_the_background() {
 }
 
 #[test]
+fn tags_that_a_deletion_has_yet_to_end_do_not_come_back_with_their_manifest() {
+    for is_restored in [false, true] {
+        let site = Site::new();
+        let index = index(&[]);
+        for n in 0..350 {
+            site.put(AT, &format!("t{n}"), &index).unwrap();
+        }
+        let digest = index.digest(Algorithm::Sha256);
+        site.delete(AT, &digest.to_string()).unwrap();
+        if is_restored {
+            restore(&site.registry, "new", &digest).unwrap();
+        } else {
+            site.put(AT, "new", &index).unwrap();
+        }
+        assert_eq!(site.tags(AT), ["new"]);
+        site.settle();
+        assert_eq!(site.tags(AT), ["new"]);
+    }
+}
+
+#[test]
 fn pages_of_tags_are_in_byte_order_and_visit_each_once() {
     let site = Site::new();
     let mut tags: Vec<String> = ["b", "A", "a", "10", "9", "a.b", "_x"].map(str::to_owned).to_vec();

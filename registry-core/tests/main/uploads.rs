@@ -98,6 +98,23 @@ fn an_upload_that_rests_too_long_expires() {
 }
 
 #[test]
+fn an_upload_that_goes_on_slowly_does_not_expire() {
+    let site = Site::new();
+    let (id, expiry_ms) = (site.begin(AT, "slow"), site.registry.settings().upload_expiry_ms);
+    for _ in 0..4 {
+        site.clock.advance_ms(expiry_ms / 2);
+        site.registry.open_upload(&OWNER, &name(AT), id).unwrap().append(b"er").unwrap();
+        // Too little to be saved on the way, and no pause in which it would have been.
+        site.clock.advance_ms(1_000);
+        site.settle();
+    }
+    assert_eq!(site.registry.upload_offset(&OWNER, &name(AT), id).unwrap(), 12);
+    site.clock.advance_ms(expiry_ms);
+    site.settle();
+    assert!(matches!(site.registry.upload_offset(&OWNER, &name(AT), id), Err(Error::UploadUnknown)));
+}
+
+#[test]
 fn a_blob_above_the_limit_is_refused_and_what_came_before_stays() {
     let site = Site::with(Settings { blob_limit_bytes: 8, ..Settings::default() });
     let id = site.begin(AT, "12345678");

@@ -53,9 +53,19 @@ impl DiskFile for SimulatedFile {
             return Ok(());
         }
         let mut state = self.disk.state();
-        self.require_space(&state, offset + bytes.len() as u64)?;
-        state.change_data(self.inode, DataChange::Write { offset, bytes: bytes.into() });
-        Ok(())
+        let refused = self.require_space(&state, offset + bytes.len() as u64);
+        let written = match &refused {
+            Ok(()) => bytes,
+            // As on a real disk, what there is room for is written before the refusal.
+            Err(_) => {
+                let fits = (self.contents(&state).space() + state.room()).saturating_sub(offset);
+                &bytes[..bytes.len().min(index(fits))]
+            }
+        };
+        if !written.is_empty() {
+            state.change_data(self.inode, DataChange::Write { offset, bytes: written.into() });
+        }
+        refused
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -73,6 +83,10 @@ impl DiskFile for SimulatedFile {
         let contents = state.live.contents.entry(self.inode).or_default();
         contents.allocated = contents.allocated.max(len);
         Ok(())
+    }
+
+    fn names(&self) -> io::Result<u64> {
+        Ok(self.disk.state().live.names_of(self.inode))
     }
 
     fn sync(&self, point: SyncPoint) -> io::Result<()> {

@@ -265,11 +265,13 @@ fn a_full_disk_refuses_growth_until_something_is_unlinked() {
     disk.limit(9000);
     let file = disk.open(Path::new("/a/small")).unwrap();
     let full = Err(ErrorKind::StorageFull);
-    assert_eq!(file.write_all_at(&[3; 1001], 2000).map_err(|cause| cause.kind()), full);
     assert_eq!(file.set_len(3001).map_err(|cause| cause.kind()), full);
     assert_eq!(file.allocate(3001).map_err(|cause| cause.kind()), full);
     assert_eq!(contents(&disk, "/a/small").unwrap(), [2; 2000]);
+    assert_eq!(file.write_all_at(&[3; 1001], 2000).map_err(|cause| cause.kind()), full);
+    assert_eq!(file.len().unwrap(), 3000, "a write fills what room there is");
 
+    file.set_len(2000).unwrap();
     file.allocate(3000).unwrap();
     assert_eq!(disk.used_bytes(), 9000);
     assert_eq!(disk.create(Path::new("/a/new")).unwrap_err().kind(), ErrorKind::StorageFull);
@@ -293,6 +295,14 @@ fn a_failing_sync_makes_nothing_durable() {
     assert_eq!(outcomes(&disk, |left| text(left, "/a/file")), [some(""), some("bytes")]);
     file.sync(SyncPoint::StagedBytes).unwrap();
     assert_eq!(outcomes(&disk, |left| text(left, "/a/file")), [some("bytes")]);
+}
+
+#[test]
+fn a_later_sync_can_be_the_one_to_fail() {
+    let disk = disk();
+    disk.fail_sync_after(SyncPoint::Layout, 2);
+    let outcomes = [(); 4].map(|()| disk.sync_directory(Path::new("/"), SyncPoint::Layout).is_ok());
+    assert_eq!(outcomes, [true, true, false, true]);
 }
 
 #[test]

@@ -142,6 +142,11 @@ impl Tree {
         self.named_files().iter().filter_map(|inode| self.contents.get(inode)).map(Contents::space).sum()
     }
 
+    pub(super) fn names_of(&self, inode: Inode) -> u64 {
+        let nodes = self.directories.values().flat_map(BTreeMap::values);
+        nodes.filter(|node| **node == Node::File(inode)).count() as u64
+    }
+
     fn named_files(&self) -> BTreeSet<Inode> {
         let nodes = self.directories.values().flat_map(BTreeMap::values);
         nodes.filter_map(|node| if let Node::File(inode) = node { Some(*inode) } else { None }).collect()

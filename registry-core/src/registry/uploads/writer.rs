@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use super::{Session, Slot};
 use crate::access::{Action, Actor};
 use crate::content::{DigestLock, hash_file};
-use crate::files::SyncPoint;
 use crate::metadata::Rows;
 use crate::model::authorize::{Granted, granted};
 use crate::model::keys::UploadId;
@@ -56,7 +55,7 @@ impl UploadWriter {
     /// Whatever the disk refuses.
     pub fn save(&mut self) -> Result<(), Error> {
         let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
-        self.registry.save(self.id, session).inspect_err(|_| self.session = None)
+        self.registry.save(self.id, session, self.registry.now_ms()).inspect_err(|_| self.session = None)
     }
 
     /// Ends the upload: verifies the digest, makes the bytes durable, and links the blob to the repository.
@@ -73,7 +72,8 @@ impl UploadWriter {
             self.registry.abandon(self.id)?;
             return Err(Error::DigestMismatch(actual));
         }
-        session.file.sync(SyncPoint::StagedBytes).inspect_err(|_| self.session = None)?;
+        let sealed = self.registry.0.content.seal(&*session.file, session.offset);
+        sealed.inspect_err(|_| self.session = None)?;
         self.commit(expected)?;
         self.session = None;
         tracing::info!(actor = %self.actor, repository = %self.name, digest = %expected, "blob pushed");
@@ -86,15 +86,18 @@ impl UploadWriter {
         let (size, grace_ms) = (session.offset, self.registry.now_ms() + inner.settings.blob_grace_ms);
         let lock = inner.content.lock(digest);
         // Asked before the file takes its place, so that a refusal leaves everything as it was.
+        inner.metadata.require_room()?;
         inner.metadata.read(|rows| self.check(rows).map(drop))?;
         inner.content.place(&lock, self.id)?;
-        let named = inner.metadata.write(|txn| {
-            let at = self.check(txn)?;
-            uploads::end(txn, self.id)?;
-            blobs::link(txn, at, digest, size, grace_ms)
+        let named = inner.content.sync_placed(&lock).and_then(|()| {
+            inner.metadata.write(|txn| {
+                let at = self.check(txn)?;
+                uploads::end(txn, self.id)?;
+                blobs::link(txn, at, digest, size, grace_ms)
+            })
         });
         if named.is_err() {
-            self.take_back(&lock, digest);
+            self.session = self.session.take().filter(|_| self.take_back(&lock, digest));
         }
         named
     }
@@ -104,14 +107,16 @@ impl UploadWriter {
         granted(rows, &self.registry.0.settings, &self.actor, &self.name, Action::Push)
     }
 
-    /// After a commit that failed: the staged file comes back, unless rows name the digest by now.
-    fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) {
+    /// After a commit that failed: whether the staged file came back. It does not if rows name the digest, in this
+    /// repository or another: then it is their file, the session must not write to it, and begins anew.
+    fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) -> bool {
         let inner = &self.registry.0;
         let is_named = inner.metadata.read(|rows| blobs::is_named(rows, digest));
         let is_back = matches!(is_named, Ok(false)) && inner.content.take_back(lock, self.id).is_ok();
         if !is_back {
             inner.needs_sweep.store(true, Ordering::SeqCst);
         }
+        is_back
     }
 }
 
