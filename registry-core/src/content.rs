@@ -105,9 +105,15 @@ impl Content {
         Ok(self.disk.sync_directory(&self.shard(&lock.digest), SyncPoint::BlobDirectory)?)
     }
 
-    /// Moves a file that no row came to name back to its upload.
+    /// Moves a file that no row came to name back to its upload, unless it never left it.
     pub(crate) fn take_back(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
-        Ok(self.disk.rename(&self.blob_path(&lock.digest), &self.staged_path(upload))?)
+        let staged = self.staged_path(upload);
+        match self.disk.open_read(&staged) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                Ok(self.disk.rename(&self.blob_path(&lock.digest), &staged)?)
+            }
+            opened => Ok(opened.map(drop)?),
+        }
     }
 
     /// Writes `bytes` to the place of their digest, durably.

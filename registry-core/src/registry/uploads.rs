@@ -148,9 +148,11 @@ impl Registry {
         name: &RepositoryName,
         id: UploadId,
     ) -> Result<UploadWriter, Error> {
-        let upload = self.upload_row(actor, name, id)?;
+        self.upload_row(actor, name, id)?;
         let taken = self.0.sessions.take(id)?;
-        let session = match taken.map_or_else(|| self.restore(id, &upload), |session| Ok(*session)) {
+        // Read again: until the session was taken, another request could save it or end it.
+        let restore = || self.restore(id, &self.upload_row(actor, name, id)?);
+        let session = match taken.map_or_else(restore, |session| Ok(*session)) {
             Ok(session) => session,
             Err(error) => {
                 self.0.sessions.forget(id);
@@ -178,13 +180,19 @@ impl Registry {
     /// Ends a session that nobody is writing to and queues its file for unlinking.
     pub(super) fn abandon(&self, id: UploadId) -> Result<(), Error> {
         drop(self.0.sessions.take(id)?);
-        let abandoned = self
+        let discarded = self.discard(id);
+        self.0.sessions.forget(id);
+        discarded
+    }
+
+    /// Ends a session that the caller has taken and queues its file for unlinking.
+    fn discard(&self, id: UploadId) -> Result<(), Error> {
+        let discarded = self
             .0
             .metadata
             .write_in(Lane::Foreground, Growth::MayUseReserve, |txn| uploads::abandon(txn, id));
-        self.0.sessions.forget(id);
         self.0.wake.notify();
-        abandoned
+        discarded
     }
 
     /// The row, if the upload is this actor's in this repository and pushing is still granted.

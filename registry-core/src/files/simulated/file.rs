@@ -29,6 +29,12 @@ impl SimulatedFile {
         state.require_room(end.saturating_sub(self.contents(state).space()))
     }
 
+    /// How many bytes have room from `offset` on.
+    fn room(&self, state: &State, offset: u64) -> usize {
+        let free = state.limit_bytes.saturating_sub(state.live.used_bytes());
+        index(self.contents(state).space().saturating_add(free).saturating_sub(offset))
+    }
+
     fn contents<'state>(&self, state: &'state State) -> &'state Contents {
         &state.live.contents[&self.inode]
     }
@@ -53,9 +59,13 @@ impl DiskFile for SimulatedFile {
             return Ok(());
         }
         let mut state = self.disk.state();
-        self.require_space(&state, offset + bytes.len() as u64)?;
-        state.change_data(self.inode, DataChange::Write { offset, bytes: bytes.into() });
-        Ok(())
+        let fits = self.require_space(&state, offset + bytes.len() as u64);
+        // A disk takes what it has room for before it refuses the rest.
+        let taken = if fits.is_ok() { bytes } else { &bytes[..bytes.len().min(self.room(&state, offset))] };
+        if !taken.is_empty() {
+            state.change_data(self.inode, DataChange::Write { offset, bytes: taken.into() });
+        }
+        fits
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -265,10 +265,15 @@ fn a_full_disk_refuses_growth_until_something_is_unlinked() {
     disk.limit(9000);
     let file = disk.open(Path::new("/a/small")).unwrap();
     let full = Err(ErrorKind::StorageFull);
-    assert_eq!(file.write_all_at(&[3; 1001], 2000).map_err(|cause| cause.kind()), full);
     assert_eq!(file.set_len(3001).map_err(|cause| cause.kind()), full);
     assert_eq!(file.allocate(3001).map_err(|cause| cause.kind()), full);
     assert_eq!(contents(&disk, "/a/small").unwrap(), [2; 2000]);
+    assert_eq!(file.write_all_at(&[3; 1001], 2000).map_err(|cause| cause.kind()), full);
+    assert_eq!(
+        contents(&disk, "/a/small").unwrap(),
+        [[2; 2000].as_slice(), &[3; 1000]].concat(),
+        "what fits"
+    );
 
     file.allocate(3000).unwrap();
     assert_eq!(disk.used_bytes(), 9000);

@@ -69,11 +69,13 @@ impl UploadWriter {
         let actual = digest_of(session, expected.algorithm())?;
         if actual != *expected {
             self.session = None;
-            self.registry.0.sessions.forget(self.id);
-            self.registry.abandon(self.id)?;
+            self.registry.discard(self.id)?;
             return Err(Error::DigestMismatch(actual));
         }
-        session.file.sync(SyncPoint::StagedBytes).inspect_err(|_| self.session = None)?;
+        // A write that the disk refused may have left a part of itself behind the end.
+        let cut =
+            if session.file.len()? > session.offset { session.file.set_len(session.offset) } else { Ok(()) };
+        cut.and_then(|()| session.file.sync(SyncPoint::StagedBytes)).inspect_err(|_| self.session = None)?;
         self.commit(expected)?;
         self.session = None;
         tracing::info!(actor = %self.actor, repository = %self.name, digest = %expected, "blob pushed");
@@ -87,14 +89,16 @@ impl UploadWriter {
         let lock = inner.content.lock(digest);
         // Asked before the file takes its place, so that a refusal leaves everything as it was.
         inner.metadata.read(|rows| self.check(rows).map(drop))?;
-        inner.content.place(&lock, self.id)?;
-        let named = inner.metadata.write(|txn| {
-            let at = self.check(txn)?;
-            uploads::end(txn, self.id)?;
-            blobs::link(txn, at, digest, size, grace_ms)
+        let named = inner.content.place(&lock, self.id).and_then(|()| {
+            inner.metadata.write(|txn| {
+                let at = self.check(txn)?;
+                uploads::end(txn, self.id)?;
+                blobs::link(txn, at, digest, size, grace_ms)
+            })
         });
-        if named.is_err() {
-            self.take_back(&lock, digest);
+        if named.is_err() && !self.take_back(&lock, digest) {
+            // Its file is a blob's, which is never written to.
+            self.session = None;
         }
         named
     }
@@ -104,13 +108,17 @@ impl UploadWriter {
         granted(rows, &self.registry.0.settings, &self.actor, &self.name, Action::Push)
     }
 
-    /// After a commit that failed: the staged file comes back, unless rows name the digest by now.
-    fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) {
+    /// After a commit that failed: the staged file comes back, unless rows name the digest. Says whether it is back.
+    fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) -> bool {
         let inner = &self.registry.0;
         let is_named = inner.metadata.read(|rows| blobs::is_named(rows, digest));
-        let is_back = matches!(is_named, Ok(false)) && inner.content.take_back(lock, self.id).is_ok();
-        if !is_back {
-            inner.needs_sweep.store(true, Ordering::SeqCst);
+        match is_named {
+            Ok(true) => false,
+            Ok(false) if inner.content.take_back(lock, self.id).is_ok() => true,
+            _ => {
+                inner.needs_sweep.store(true, Ordering::SeqCst);
+                false
+            }
         }
     }
 }
