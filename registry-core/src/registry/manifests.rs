@@ -77,7 +77,9 @@ impl Registry {
         if let Some(lock) = &lock {
             self.check_push(actor, name)?;
             let staged = UploadId::from_random(self.0.entropy.bytes()?);
-            self.0.content.write(lock, staged, manifest.bytes())?;
+            // A failure may come after the file took its place.
+            let written = self.0.content.write(lock, staged, manifest.bytes());
+            written.inspect_err(|_| self.queue_unlink(&digest))?;
         }
         let put = self.0.metadata.write(|txn| {
             let at = granted_or_created(txn, &self.0.settings, actor, name, &new)?;

@@ -61,6 +61,11 @@ impl Sessions {
         self.lock().remove(&id);
     }
 
+    /// Whether no request is writing to any session.
+    pub(super) fn are_resting(&self) -> bool {
+        self.lock().values().all(|slot| matches!(slot, Slot::Resting(..)))
+    }
+
     /// Takes the sessions that have rested since before `before_ms`.
     fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>)> {
         let mut sessions = self.lock();
