@@ -36,6 +36,13 @@ pub(crate) struct DigestLock<'a> {
     digest: Digest,
 }
 
+impl DigestLock<'_> {
+    /// The digest that is locked.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
 impl Drop for DigestLock<'_> {
     fn drop(&mut self) {
         let mut locked = self.content.locked.lock().unwrap_or_else(PoisonError::into_inner);

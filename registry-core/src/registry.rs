@@ -143,15 +143,16 @@ impl Registry {
         })))
     }
 
-    /// Ends the background, saves what resting uploads hold and marks the stop as clean. Operations after this are
-    /// refused by nothing, but the next start then has more to look through.
+    /// Ends the background, saves what resting uploads hold and marks the stop as clean, unless uploads are still being
+    /// written to: then the next start has more to look through. Nothing refuses operations after this, but if they are
+    /// killed, files that no row names may stay until the next unclean stop.
     ///
     /// # Errors
     /// Whatever the disk refuses.
     pub fn close(&self) -> Result<(), Error> {
         self.0.wake.stop();
         self.save_uploads()?;
-        if self.0.needs_sweep.load(Ordering::SeqCst) {
+        if self.0.needs_sweep.load(Ordering::SeqCst) || !self.0.sessions.are_resting() {
             return Ok(());
         }
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
@@ -187,11 +188,14 @@ impl Registry {
     pub fn secret(&self, name: &str) -> Result<[u8; 32], Error> {
         let fresh = self.0.entropy.bytes::<32>()?;
         let key = format!("secret {name}");
-        self.0.metadata.write(|txn| match txn.get(&SYSTEM, &key)? {
-            Some(kept) => kept.try_into().map_err(|_| Error::Corrupt("system")),
-            None => {
-                txn.put(&SYSTEM, &key, &fresh.to_vec());
-                Ok(fresh)
+        // Asked for at every start, and starting is needed to free space.
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            match txn.get(&SYSTEM, &key)? {
+                Some(kept) => kept.try_into().map_err(|_| Error::Corrupt("system")),
+                None => {
+                    txn.put(&SYSTEM, &key, &fresh.to_vec());
+                    Ok(fresh)
+                }
             }
         })
     }

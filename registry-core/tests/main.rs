@@ -22,6 +22,8 @@ mod permissions;
 mod power;
 #[path = "main/referrers.rs"]
 mod referrers;
+#[path = "main/refused_commits.rs"]
+mod refused_commits;
 #[path = "main/storage.rs"]
 mod storage;
 #[path = "main/support.rs"]

@@ -247,7 +247,22 @@ pub(crate) fn end_some_tags(
     Ok(pointing.len() <= TAGS_ENDED_AT_ONCE)
 }
 
-/// Clears the mark of a withdrawn manifest.
+/// One step before a withdrawn manifest is brought back: ends tags that its deletion has yet to end; true once none is
+/// left, or there is no such manifest.
+pub(crate) fn end_deletion(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest) -> Result<bool, Error> {
+    let link = txn.get(&MANIFEST_LINKS, &(at.repository, *digest))?;
+    match link.and_then(|link| link.withdrawn_ms) {
+        Some(withdrawn_ms) => end_some_tags(txn, at, digest, withdrawn_ms),
+        None => Ok(true),
+    }
+}
+
+/// Whether tags wait to be ended because of a deletion of this digest.
+pub(crate) fn is_deletion_under_way(rows: &impl Rows, at: Granted, digest: &Digest) -> Result<bool, Error> {
+    rows.contains(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)))
+}
+
+/// Clears the mark of a withdrawn manifest, whose deletion was ended ([`end_deletion`]).
 pub(crate) fn revive(
     txn: &mut WriteTxn<'_>,
     at: Granted,
@@ -256,8 +271,7 @@ pub(crate) fn revive(
 ) -> Result<ManifestLink, Error> {
     if let Some(withdrawn_ms) = link.withdrawn_ms.take() {
         txn.delete(&WITHDRAWN, &(at.namespace, withdrawn_ms, at.repository, *digest));
-        // The tags that the deletion has yet to end must not come back. They are seldom many: the background is quick.
-        while !end_some_tags(txn, at, digest, withdrawn_ms)? {}
+        // The caller has ended the tags that the deletion had yet to end: they must not come back.
         txn.delete(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)));
         txn.delete(&HOLDS, &(at.repository, *digest, Hold::Withdrawn));
         txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);

@@ -180,12 +180,11 @@ impl Registry {
 
     fn unlink_files(&self) -> Result<bool, Error> {
         let queued = self.0.metadata.read(|rows| rows.scan(&UNLINKS, &(), None, STEP))?;
-        // Held until the rows are gone: what is pushed and deleted once more meanwhile would lose its place in the
-        // queue. Nobody else holds more than one, and these are taken in order.
+        // Held until the rows are gone: else a digest that is placed and deleted meanwhile would lose its new row.
         let mut locks = Vec::new();
         for (unlink, ()) in &queued {
             match unlink {
-                Unlink::Blob(digest) => locks.push(self.unlink_blob(digest)?),
+                Unlink::Blob(digest) => locks.extend(self.unlink_blob(digest)?),
                 Unlink::Staged(upload) => self.0.content.unlink_staged(*upload)?,
             }
         }
@@ -194,19 +193,28 @@ impl Registry {
         }
         self.background(|txn| {
             for (unlink, ()) in &queued {
-                txn.delete(&UNLINKS, unlink);
+                let is_done = match unlink {
+                    Unlink::Blob(digest) => {
+                        locks.iter().any(|lock| lock.digest() == digest) || blobs::is_named(txn, digest)?
+                    }
+                    Unlink::Staged(_) => true,
+                };
+                if is_done {
+                    txn.delete(&UNLINKS, unlink);
+                }
             }
             Ok(true)
         })
     }
 
-    /// Under the digest's lock nothing can come to name it between the question and the unlink.
-    fn unlink_blob(&self, digest: &Digest) -> Result<DigestLock<'_>, Error> {
+    /// Unlinks the file unless rows name it. Under the answered lock nothing can come to name it.
+    fn unlink_blob(&self, digest: &Digest) -> Result<Option<DigestLock<'_>>, Error> {
         let lock = self.0.content.lock(digest);
-        if !self.0.metadata.read(|rows| blobs::is_named(rows, digest))? {
-            self.0.content.unlink_blob(&lock)?;
+        if self.0.metadata.read(|rows| blobs::is_named(rows, digest))? {
+            return Ok(None);
         }
-        Ok(lock)
+        self.0.content.unlink_blob(&lock)?;
+        Ok(Some(lock))
     }
 
     /// Looks at every file once and queues those that no row names: what an unclean stop can leave behind.
@@ -214,6 +222,12 @@ impl Registry {
     /// # Errors
     /// Whatever storage refuses; the search then begins anew at the next call.
     pub fn sweep(&self) -> Result<Swept, Error> {
+        // Taken away first: what asks for a search from now on may lie where this one has been.
+        self.0.needs_sweep.store(false, Ordering::SeqCst);
+        self.look_through_files().inspect_err(|_| self.0.needs_sweep.store(true, Ordering::SeqCst))
+    }
+
+    fn look_through_files(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             for shard in 0..=u8::MAX {
@@ -238,7 +252,6 @@ impl Registry {
                 Ok(unnamed)
             })?;
         }
-        self.0.needs_sweep.store(false, Ordering::SeqCst);
         Ok(swept)
     }
 

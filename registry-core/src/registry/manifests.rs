@@ -6,7 +6,7 @@ use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor};
 use crate::content::BlobReader;
-use crate::metadata::{Growth, Lane, Rows, WriteTxn};
+use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::authorize::{Granted, granted, granted_or_created};
 use crate::model::keys::UploadId;
 use crate::model::tables::{MANIFEST_BYTES, MANIFESTS};
@@ -77,8 +77,11 @@ impl Registry {
         if let Some(lock) = &lock {
             self.check_push(actor, name)?;
             let staged = UploadId::from_random(self.0.entropy.bytes()?);
-            self.0.content.write(lock, staged, manifest.bytes())?;
+            // A failure may come after the file took its place.
+            let written = self.0.content.write(lock, staged, manifest.bytes());
+            written.inspect_err(|_| self.queue_unlink(&digest))?;
         }
+        self.end_deletion(actor, name, &digest)?;
         let put = self.0.metadata.write(|txn| {
             let at = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
             check(txn, at, reference, precondition)?;
@@ -100,6 +103,29 @@ impl Registry {
     /// The refusals of a push.
     pub fn check_push(&self, actor: &Actor, name: &RepositoryName) -> Result<(), Error> {
         self.0.metadata.read(|rows| crate::model::authorize::check_push(rows, &self.0.settings, actor, name))
+    }
+
+    /// Before a manifest is brought back: ends the tags that its deletion has yet to end, as the background would, a
+    /// bounded number in each write.
+    pub(super) fn end_deletion(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), Error> {
+        let find = |rows: &ReadTxn| match granted(rows, &self.0.settings, actor, name, Action::Push) {
+            Ok(at) => Ok(manifests::is_deletion_under_way(rows, at, digest)?.then_some(at)),
+            Err(Error::RepositoryUnknown(_)) => Ok(None),
+            Err(refusal) => Err(refusal),
+        };
+        let Some(at) = self.0.metadata.read(find)? else { return Ok(()) };
+        let step = || {
+            self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+                manifests::end_deletion(txn, at, digest)
+            })
+        };
+        while !step()? {}
+        Ok(())
     }
 
     /// Queues a file that was placed for nothing, unless some row names it.

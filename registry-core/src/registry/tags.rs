@@ -52,6 +52,7 @@ impl Registry {
         tag: &Tag,
         digest: &Digest,
     ) -> Result<(), Error> {
+        self.end_deletion(actor, name, digest)?;
         let now_ms = self.now_ms();
         self.0.metadata.write(|txn| {
             let at = granted(txn, &self.0.settings, actor, name, Action::Push)?;

@@ -66,6 +66,11 @@ impl Sessions {
         self.lock().remove(&id);
     }
 
+    /// Whether no request is writing to any session.
+    pub(super) fn are_resting(&self) -> bool {
+        self.lock().values().all(|slot| matches!(slot, Slot::Resting(..)))
+    }
+
     /// Takes the sessions that have rested since before `before_ms`, each with the time since when.
     fn take_resting(&self, before_ms: u64) -> Vec<(UploadId, Box<Session>, u64)> {
         let mut sessions = self.lock();
@@ -185,13 +190,19 @@ impl Registry {
     /// Ends a session that nobody is writing to and queues its file for unlinking.
     pub(super) fn abandon(&self, id: UploadId) -> Result<(), Error> {
         drop(self.0.sessions.take(id)?);
-        let abandoned = self
+        let discarded = self.discard(id);
+        self.0.sessions.forget(id);
+        discarded
+    }
+
+    /// Ends a session that the caller has taken and queues its file for unlinking.
+    fn discard(&self, id: UploadId) -> Result<(), Error> {
+        let discarded = self
             .0
             .metadata
             .write_in(Lane::Foreground, Growth::MayUseReserve, |txn| uploads::abandon(txn, id));
-        self.0.sessions.forget(id);
         self.0.wake.notify();
-        abandoned
+        discarded
     }
 
     /// The row, if the upload is this actor's in this repository and pushing is still granted.

@@ -1,9 +1,10 @@
 //! A disk that fills up or fails: clear refusals, nothing lost, and work goes on afterwards.
 
+use registry_core::oci::Manifest;
 use registry_core::simulation::SyncPoint;
 use registry_core::{Error, Registry, Settings, UploadId};
 
-use crate::support::{OWNER, Site, digest, index, name};
+use crate::support::{OWNER, Site, digest, index, manifest, name, open};
 
 const AT: &str = "acme/app";
 
@@ -149,4 +150,48 @@ fn an_upload_that_a_full_disk_keeps_from_ending_ends_once_there_is_room() {
     end().unwrap();
     assert!(site.has_blob(AT, &digest(b"under way")) && site.has_blob("zeta/app", &digest(b"under way")));
     site.settle();
+}
+
+/// An index that is too large to be a row.
+fn large() -> Manifest {
+    let padding = "x".repeat(100_000);
+    manifest(&format!(r#"{{"schemaVersion":2,"manifests":[],"annotations":{{"a":"{padding}"}}}}"#))
+}
+
+#[test]
+fn a_large_manifest_whose_directory_was_not_synced_leaves_no_file() {
+    let site = Site::new();
+    site.push(AT, "v1", &["layer"]);
+    site.disk.fail_syncs(SyncPoint::BlobDirectory, 1);
+    assert!(site.put(AT, "v2", &large()).is_err());
+    site.settle();
+}
+
+#[test]
+fn a_secret_can_be_read_when_the_disk_was_full_at_the_start() {
+    let site = Site::new();
+    let secret = site.registry.secret("a").unwrap();
+    // After a kill nothing is kept ahead yet, and now there is no room for it.
+    let disk = site.disk.cut(site.disk.log_len(), 0);
+    disk.limit(disk.used_bytes() + (1 << 20));
+    let registry = open(&disk, site.registry.settings(), &site.clock, 2);
+    assert!(matches!(registry.start_upload(&OWNER, &name(AT), None), Err(Error::StorageFull)));
+    assert_eq!(registry.secret("a").unwrap(), secret);
+}
+
+#[test]
+fn an_upload_that_outlasts_the_stop_leaves_no_file_that_is_never_found() {
+    let site = Site::new();
+    site.push(AT, "v1", &["layer"]);
+    let id = site.begin(AT, "bytes");
+    let writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    site.registry.close().unwrap();
+    let closed = site.disk.log_len();
+    writer.finish(&digest(b"bytes")).unwrap();
+    for at in closed..=site.disk.log_len() {
+        let (disk, settings) = (site.disk.cut(at, 1), site.registry.settings().clone());
+        let registry = open(&disk, &settings, &site.clock, 2);
+        let after = Site::on(disk, site.clock.clone(), registry, settings);
+        after.settle();
+    }
 }

@@ -68,8 +68,7 @@ impl UploadWriter {
         let actual = digest_of(session, expected.algorithm())?;
         if actual != *expected {
             self.session = None;
-            self.registry.0.sessions.forget(self.id);
-            self.registry.abandon(self.id)?;
+            self.registry.discard(self.id)?;
             return Err(Error::DigestMismatch(actual));
         }
         let sealed = self.registry.0.content.seal(&*session.file, session.offset);
@@ -112,11 +111,14 @@ impl UploadWriter {
     fn take_back(&self, lock: &DigestLock<'_>, digest: &Digest) -> bool {
         let inner = &self.registry.0;
         let is_named = inner.metadata.read(|rows| blobs::is_named(rows, digest));
-        let is_back = matches!(is_named, Ok(false)) && inner.content.take_back(lock, self.id).is_ok();
-        if !is_back {
-            inner.needs_sweep.store(true, Ordering::SeqCst);
+        match is_named {
+            Ok(true) => false,
+            Ok(false) if inner.content.take_back(lock, self.id).is_ok() => true,
+            _ => {
+                inner.needs_sweep.store(true, Ordering::SeqCst);
+                false
+            }
         }
-        is_back
     }
 }
 
