@@ -283,7 +283,7 @@ pub(crate) fn revive(
 }
 
 /// Lets a subject that came after its referrers hold them, `limit` of them after the referrer `after`. Gives the last
-/// one done, or none at the end.
+/// one done, or none at the end. A subject that went meanwhile holds nothing; it is queued again when it comes back.
 pub(crate) fn hold_referrers(
     txn: &mut WriteTxn<'_>,
     at: Granted,
@@ -291,6 +291,9 @@ pub(crate) fn hold_referrers(
     after: Option<Digest>,
     limit: usize,
 ) -> Result<Option<Digest>, Error> {
+    if !is_present(txn, at, subject)? {
+        return Ok(None);
+    }
     let after = after.map(|referrer| (at.repository, *subject, referrer));
     let referrers = txn.scan(&REFERRERS, &(at.repository, *subject), after.as_ref(), limit)?;
     for ((_, _, referrer), _) in &referrers {

@@ -13,6 +13,9 @@ const ROWS_PER_PAGE: usize = 500;
 /// A page ends before its descriptors are larger than this: an answer stays below the size of a manifest.
 const PAGE_BYTES: usize = 3 << 20;
 
+/// A page ends before more bytes of manifests than this were read for it.
+const READ_BYTES: u64 = 32 << 20;
+
 /// A page of a referrers list.
 #[derive(Clone, Debug)]
 pub struct ReferrersPage {
@@ -40,12 +43,13 @@ impl Registry {
             Err(Error::RepositoryUnknown(_)) => (Vec::new(), None),
             listed => listed?,
         };
-        let (mut manifests, mut size) = (Vec::new(), 0);
+        let (mut manifests, mut size, mut read) = (Vec::new(), 0, 0);
         for digest in digests {
             let Some(descriptor) = self.referrer(actor, name, digest)? else { continue };
             size +=
                 descriptor.annotations.iter().map(|(key, value)| key.len() + value.len() + 8).sum::<usize>();
-            if size > PAGE_BYTES && !manifests.is_empty() {
+            read += descriptor.size;
+            if (size > PAGE_BYTES || read > READ_BYTES) && !manifests.is_empty() {
                 next = manifests.last().map(|last: &Descriptor| last.digest);
                 break;
             }
