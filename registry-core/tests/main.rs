@@ -16,6 +16,8 @@ mod dependencies;
 mod interruptions;
 #[path = "main/manifests.rs"]
 mod manifests;
+#[path = "main/moves.rs"]
+mod moves;
 #[path = "main/permissions.rs"]
 mod permissions;
 #[path = "main/power.rs"]

@@ -1,20 +1,12 @@
 //! Many at once: what comes out of it agrees with itself, and what was acknowledged last is there.
 
 use registry_core::Error;
-use registry_core::oci::{Algorithm, Manifest};
+use registry_core::oci::Algorithm;
 
-use crate::support::{OWNER, Random, Site, digest, image, manifest, name};
+use crate::support::{OWNER, Random, Site, digest, image, large, name};
 
 const REPOSITORIES: [&str; 3] = ["acme/app", "acme/tools", "zeta/app"];
 const CONTENTS: [&str; 2] = ["{}", "layer"];
-
-/// Too large for a record, so that it is a file.
-fn large() -> Manifest {
-    manifest(&format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{}"}}}}"#,
-        "x".repeat(70_000)
-    ))
-}
 
 /// One random move, which may be refused since others move as well.
 fn make_move(site: &Site, at: &str, random: &mut Random) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use registry_core::oci::{Algorithm, Digest, Reference};
 use registry_core::{Error, Precondition, Settings};
 
-use crate::support::{OWNER, Site, digest, image, index, manifest, name, tag};
+use crate::support::{OWNER, Site, digest, image, index, large, manifest, name, tag};
 
 const AT: &str = "acme/app";
 
@@ -96,10 +96,7 @@ fn a_digest_stays_pullable_after_its_tag_moved() {
 #[test]
 fn a_large_manifest_is_a_file_and_comes_back_all_the_same() {
     let mut site = Site::new();
-    let large = manifest(&format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{}"}}}}"#,
-        "x".repeat(100_000)
-    ));
+    let large = large();
     site.put(AT, "v1", &large).unwrap();
     site.settle();
     site.restart();

@@ -209,6 +209,14 @@ pub(crate) fn index(children: &[Digest]) -> Manifest {
     ))
 }
 
+/// An index that is too large for a record, so that it is a file.
+pub(crate) fn large() -> Manifest {
+    manifest(&format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{}"}}}}"#,
+        "x".repeat(65 << 10)
+    ))
+}
+
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
 #[derive(Clone)]
 pub(crate) struct Random(pub(crate) u64);
