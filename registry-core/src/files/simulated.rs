@@ -53,7 +53,7 @@ enum Entry {
     /// One or, of a rename, two changes.
     Names(Vec<NameChange>),
     Sync(Inode, SyncPoint),
-    SyncDirectory(PathBuf, SyncPoint),
+    SyncDirectory(String, SyncPoint),
 }
 
 impl Default for SimulatedDisk {
@@ -249,7 +249,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.state();
         state.live.directory(path)?;
         state.require_sync(point)?;
-        state.log.push(Entry::SyncDirectory(path.to_owned(), point));
+        state.log.push(Entry::SyncDirectory(tree::text(path)?.to_owned(), point));
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What is left of a disk when the power goes.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 
 use super::Entry;
 use super::tree::{Contents, DataChange, Inode, NameChange, Tree};
@@ -31,7 +30,7 @@ pub(super) fn survivors(
 struct Replay<'log> {
     durable: Tree,
     data: BTreeMap<Inode, Vec<&'log DataChange>>,
-    names: BTreeMap<&'log Path, Vec<Vec<&'log NameChange>>>,
+    names: BTreeMap<&'log str, Vec<Vec<&'log NameChange>>>,
 }
 
 impl<'log> Replay<'log> {
@@ -50,7 +49,7 @@ impl<'log> Replay<'log> {
                 }
             }
             Entry::SyncDirectory(path, point) if !omitted.contains(point) => {
-                for change in self.names.remove(path.as_path()).unwrap_or_default().into_iter().flatten() {
+                for change in self.names.remove(path.as_str()).unwrap_or_default().into_iter().flatten() {
                     self.durable.apply(change);
                 }
             }

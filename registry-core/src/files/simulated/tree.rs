@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a name stands for. Two names stand for one file if they have the same inode.
@@ -17,20 +17,14 @@ pub(super) type Inode = u64;
 /// A name in a directory that comes to stand for something else, or for nothing.
 #[derive(Clone, Debug)]
 pub(super) struct NameChange {
-    pub(super) directory: PathBuf,
+    pub(super) directory: String,
     pub(super) name: String,
     pub(super) node: Option<Node>,
 }
 
 impl NameChange {
     pub(super) fn new(path: &Path, node: Option<Node>) -> io::Result<Self> {
-        let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-        else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{} has no name", path.display()),
-            ));
-        };
+        let (directory, name) = split(path)?;
         Ok(Self { directory: directory.to_owned(), name: name.to_owned(), node })
     }
 }
@@ -90,32 +84,44 @@ pub(super) fn index(offset: u64) -> usize {
     usize::try_from(offset).expect("invariant: simulated files fit into memory")
 }
 
+/// A path as the text that trees are keyed by: comparing paths component by component would take most of a schedule's time.
+pub(super) fn text(path: &Path) -> io::Result<&str> {
+    path.to_str().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+/// The directory of a path, and the name in it.
+fn split(path: &Path) -> io::Result<(&str, &str)> {
+    match text(path)?.rsplit_once('/') {
+        Some((directory, name)) if !name.is_empty() => {
+            Ok((if directory.is_empty() { "/" } else { directory }, name))
+        }
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} has no name", path.display()))),
+    }
+}
+
 /// All directories and files.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
-    directories: BTreeMap<PathBuf, BTreeMap<String, Node>>,
+    directories: BTreeMap<String, BTreeMap<String, Node>>,
     pub(super) contents: BTreeMap<Inode, Contents>,
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Self {
-            directories: BTreeMap::from([(PathBuf::from("/"), BTreeMap::new())]),
-            contents: BTreeMap::new(),
-        }
+        Self { directories: BTreeMap::from([("/".to_owned(), BTreeMap::new())]), contents: BTreeMap::new() }
     }
 
     pub(super) fn directory(&self, path: &Path) -> io::Result<&BTreeMap<String, Node>> {
-        self.directories.get(path).ok_or_else(|| not_found(path))
+        self.directories.get(text(path)?).ok_or_else(|| not_found(path))
     }
 
     /// What `path` stands for. An error if not even its directory exists.
     pub(super) fn find(&self, path: &Path) -> io::Result<Option<Node>> {
-        if self.directories.contains_key(path) {
+        if self.directories.contains_key(text(path)?) {
             return Ok(Some(Node::Directory));
         }
-        let at = NameChange::new(path, None)?;
-        Ok(self.directory(&at.directory)?.get(&at.name).copied())
+        let (directory, name) = split(path)?;
+        Ok(self.directory(Path::new(directory))?.get(name).copied())
     }
 
     pub(super) fn find_file(&self, path: &Path) -> io::Result<Inode> {
@@ -128,7 +134,8 @@ impl Tree {
 
     pub(super) fn apply(&mut self, change: &NameChange) {
         if change.node == Some(Node::Directory) {
-            self.directories.entry(change.directory.join(&change.name)).or_default();
+            let path = format!("{}/{}", change.directory.trim_end_matches('/'), change.name);
+            self.directories.entry(path).or_default();
         }
         let names = self.directories.entry(change.directory.clone()).or_default();
         match change.node {
@@ -157,7 +164,7 @@ impl Tree {
         // Parents sort before what they contain, so each is judged after its parent.
         let mut reachable = BTreeMap::new();
         for (path, names) in std::mem::take(&mut self.directories) {
-            if path.parent().is_none() || is_directory_in(&reachable, &path) {
+            if path == "/" || is_directory_in(&reachable, &path) {
                 reachable.insert(path, names);
             }
         }
@@ -170,9 +177,10 @@ impl Tree {
     }
 }
 
-fn is_directory_in(directories: &BTreeMap<PathBuf, BTreeMap<String, Node>>, path: &Path) -> bool {
-    NameChange::new(path, None)
-        .is_ok_and(|at| directories.get(&at.directory).is_some_and(|names| names.contains_key(&at.name)))
+fn is_directory_in(directories: &BTreeMap<String, BTreeMap<String, Node>>, path: &str) -> bool {
+    split(Path::new(path)).is_ok_and(|(directory, name)| {
+        directories.get(directory).is_some_and(|names| names.contains_key(name))
+    })
 }
 
 fn not_found(path: &Path) -> io::Error {
