@@ -262,7 +262,7 @@ pub(crate) fn is_deletion_under_way(rows: &impl Rows, at: Granted, digest: &Dige
     rows.contains(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)))
 }
 
-/// Clears the mark of a withdrawn manifest, whose deletion was ended ([`end_deletion`]).
+/// Clears the mark of a withdrawn manifest and ends the tags that its deletion has yet to end; see [`end_deletion`].
 pub(crate) fn revive(
     txn: &mut WriteTxn<'_>,
     at: Granted,
@@ -271,7 +271,8 @@ pub(crate) fn revive(
 ) -> Result<ManifestLink, Error> {
     if let Some(withdrawn_ms) = link.withdrawn_ms.take() {
         txn.delete(&WITHDRAWN, &(at.namespace, withdrawn_ms, at.repository, *digest));
-        // The caller has ended the tags that the deletion had yet to end: they must not come back.
+        // They must not come back. The caller has ended them in steps, unless the deletion came since.
+        while !end_some_tags(txn, at, digest, withdrawn_ms)? {}
         txn.delete(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)));
         txn.delete(&HOLDS, &(at.repository, *digest, Hold::Withdrawn));
         txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);

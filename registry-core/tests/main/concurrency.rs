@@ -3,7 +3,7 @@
 use registry_core::Error;
 use registry_core::oci::Algorithm;
 
-use crate::support::{OWNER, Random, Site, digest, image, large, name};
+use crate::support::{OWNER, Random, Site, digest, image, index, large, name};
 
 const REPOSITORIES: [&str; 3] = ["acme/app", "acme/tools", "zeta/app"];
 const CONTENTS: [&str; 2] = ["{}", "layer"];
@@ -102,5 +102,25 @@ fn a_blob_that_is_deleted_again_and_again_leaves_no_file() {
             site.registry.run_background().unwrap();
         }
     });
+    site.settle();
+}
+
+#[test]
+fn tags_of_a_deletion_stay_deleted_whoever_pushes_the_manifest_meanwhile() {
+    let (site, index) = (Site::new(), index(&[]));
+    let digest = index.digest(Algorithm::Sha256).to_string();
+    for _ in 0..6 {
+        for number in 0..150 {
+            site.put("acme/app", &format!("t{number}"), &index).unwrap();
+        }
+        std::thread::scope(|scope| {
+            let deleter = scope.spawn(|| site.delete("acme/app", &digest).unwrap());
+            while !deleter.is_finished() {
+                site.put("acme/app", "new", &index).unwrap();
+            }
+        });
+        site.put("acme/app", "new", &index).unwrap();
+        assert_eq!(site.tags("acme/app"), ["new"]);
+    }
     site.settle();
 }
