@@ -7,6 +7,8 @@ mod content;
 mod manifests;
 mod names;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -14,7 +14,14 @@ pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error
     let repositories = all(rows, &REPOSITORY)?;
     let (mut live, mut dead, mut times, mut holds) =
         (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    for row in rows_of_history(rows)? {
+    let history = rows_of_history(rows)?;
+    for [(repository, tag, start, _), (older_repository, older_tag, _, older)] in history.array_windows() {
+        let is_next = (repository, tag) == (older_repository, older_tag);
+        let is_after = older.end_ms.is_some_and(|end| end <= *start);
+        findings
+            .require(!is_next || is_after, || format!("tag history: {tag} starts before the row it follows"));
+    }
+    for row in history {
         let (repository, tag, start, record) = row;
         let digest = record.digest.0;
         times.insert((repository, start, tag.clone()), ());

@@ -1,0 +1,143 @@
+//! An audit is worth what it notices: every row that is missing, and every count that is off.
+
+use std::collections::BTreeSet;
+
+use super::all;
+use crate::metadata::key::Component;
+use crate::metadata::{Record, Table};
+use crate::model::tables;
+use crate::oci::{Algorithm, Digest, Manifest, NamespaceName, Reference, RepositoryName};
+use crate::simulation::SimulatedDisk;
+use crate::{Actor, Clock, Entropy, NewUser, Principal, Registry, Settings};
+
+fn open(disk: &SimulatedDisk) -> Registry {
+    let settings = Settings { create_namespace_on_push: true, ..Settings::default() };
+    Registry::open_simulated(disk, settings, Clock::manual(1_000_000), Entropy::seeded(1)).unwrap()
+}
+
+fn upload(registry: &Registry, actor: &Actor, name: &RepositoryName, bytes: &[u8]) -> Digest {
+    let id = registry.start_upload(actor, name, None).unwrap();
+    let mut writer = registry.open_upload(actor, name, id).unwrap();
+    writer.append(bytes).unwrap();
+    let digest = Digest::of(Algorithm::Sha256, bytes);
+    writer.finish(&digest).unwrap();
+    digest
+}
+
+fn put(
+    registry: &Registry,
+    actor: &Actor,
+    name: &RepositoryName,
+    reference: Option<&str>,
+    json: String,
+) -> Digest {
+    let manifest = Manifest::parse(json.into_bytes().into(), None).unwrap();
+    let digest = manifest.digest(Algorithm::Sha256);
+    let reference = reference.map_or(Reference::Digest(digest), |tag| tag.parse().unwrap());
+    registry.put_manifest(actor, name, &reference, &[], &manifest, None).unwrap().digest
+}
+
+fn index(more: &str) -> String {
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{more}]}}"#
+    )
+}
+
+/// A disk with a registry on it that has rows in every table that the audit looks at.
+fn populated() -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let registry = open(&disk);
+    let user = NewUser {
+        name: "alice".parse().unwrap(),
+        email: String::new(),
+        password_hash: String::new(),
+        is_superuser: false,
+    };
+    let alice = Actor::User(Principal { id: registry.create_user(&user).unwrap(), generation: 1 });
+    let name = RepositoryName::parse("acme/app", &"library".parse::<NamespaceName>().unwrap()).unwrap();
+    registry.create_repository(&alice, &name, true).unwrap();
+    let layer = upload(&registry, &alice, &name, b"layer");
+    upload(&registry, &alice, &name, b"lonely");
+    let image = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"a/b","digest":"{layer}","size":5}},"layers":[]}}"#
+    );
+    let image = put(&registry, &alice, &name, Some("v1"), image);
+    let child = index(&format!(r#"{{"mediaType":"a/b","digest":"{image}","size":1}}"#));
+    let parent = put(&registry, &alice, &name, Some("v1"), child);
+    let referrer = index("").replace(
+        "]}",
+        &format!(r#"],"artifactType":"a/b","subject":{{"mediaType":"a/b","digest":"{parent}","size":1}}}}"#),
+    );
+    put(&registry, &alice, &name, None, referrer);
+    put(&registry, &alice, &name, None, index("").replace("]}", r#"],"annotations":{"a":"b"}}"#));
+    let withdrawn = put(&registry, &alice, &name, Some("gone"), index(""));
+    registry.delete_manifest(&alice, &name, &Reference::Digest(withdrawn)).unwrap();
+    put(&registry, &alice, &name, Some("large"), index(&" ".repeat(70_000)));
+    registry.start_upload(&alice, &name, None).unwrap();
+    registry.run_background().unwrap();
+    assert_eq!(registry.audit(true).unwrap(), Vec::<String>::new());
+    disk
+}
+
+/// Takes each row of a table away in turn; gives the table's name if one is not missed.
+fn unmissed<K: Component + Ord + Clone, V: Record>(
+    disk: &SimulatedDisk,
+    table: &Table<K, V>,
+) -> Option<&'static str> {
+    let rows = open(&disk.cut(disk.log_len(), 0)).metadata().read(|rows| all(rows, table)).unwrap();
+    assert!(!rows.is_empty(), "{} has no row to take away", table.name);
+    let is_missed = |key: &K| {
+        let damaged = open(&disk.cut(disk.log_len(), 0));
+        damaged
+            .metadata()
+            .write(|txn| {
+                txn.delete(table, key);
+                Ok(())
+            })
+            .unwrap();
+        !damaged.audit(false).unwrap().is_empty()
+    };
+    (!rows.keys().all(is_missed)).then_some(table.name)
+}
+
+macro_rules! unmissed_in {
+    ($disk:expr, $($table:ident)+) => { [$(unmissed($disk, &tables::$table)),+].into_iter().flatten().collect() };
+}
+
+#[test]
+fn every_row_that_is_missing_is_noticed() {
+    let disk = populated();
+    let unmissed: BTreeSet<&str> = unmissed_in!(&disk,
+        NAMESPACES NAMESPACE OWNERS OWNED REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
+        TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
+        HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
+        UPLOADS UPLOAD_EXPIRY
+    );
+    assert_eq!(unmissed, BTreeSet::new());
+}
+
+#[test]
+fn every_count_that_is_off_is_noticed() {
+    let disk = populated();
+    let registry = open(&disk.cut(disk.log_len(), 0));
+    macro_rules! noticed {
+        ($table:ident, $($field:ident),+) => {$(
+            let rows = registry.metadata().read(|rows| all(rows, &tables::$table)).unwrap();
+            for (key, row) in rows {
+                let mut off = row.clone();
+                off.$field += 1;
+                registry.metadata().write(|txn| { txn.put(&tables::$table, &key, &off); Ok(()) }).unwrap();
+                let found = registry.audit(false).unwrap();
+                assert!(!found.is_empty(), "{}.{}", tables::$table.name, stringify!($field));
+                registry.metadata().write(|txn| { txn.put(&tables::$table, &key, &row); Ok(()) }).unwrap();
+            }
+        )+};
+    }
+    noticed!(NAMESPACE, public_repositories);
+    noticed!(REPOSITORY, manifests, blobs, uploads);
+    noticed!(MANIFESTS, repositories, size);
+    noticed!(BLOBS, namespaces, size);
+    noticed!(NAMESPACE_BLOBS, count);
+    noticed!(REPOSITORY_BLOBS, manifests, withdrawn);
+    assert_eq!(registry.audit(true).unwrap(), Vec::<String>::new());
+}
