@@ -5,7 +5,8 @@ use std::io;
 use crate::access::Action;
 use crate::oci::{Digest, RepositoryName};
 
-/// Why an operation was refused or failed. After any of these, nothing of the operation happened.
+/// Why an operation was refused or failed. After any of these, nothing of the operation happened; but
+/// [`Error::Unavailable`] leaves open whether all of it did.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The repository does not exist, or must look so to this actor.

@@ -99,7 +99,8 @@ impl Metadata {
     /// changes nothing and goes on in this caller.
     ///
     /// # Errors
-    /// Those of `work`; [`Error::StorageFull`] and [`Error::Unavailable`], after which nothing of it happened.
+    /// Those of `work`; [`Error::StorageFull`], after which nothing of it happened; [`Error::Unavailable`], after which
+    /// all of it happened or nothing: the last sync of a commit can fail.
     pub(crate) fn write_in<T>(
         &self,
         lane: Lane,

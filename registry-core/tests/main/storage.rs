@@ -1,10 +1,9 @@
 //! A disk that fills up or fails: clear refusals, nothing lost, and work goes on afterwards.
 
-use registry_core::oci::Manifest;
 use registry_core::simulation::SyncPoint;
 use registry_core::{Error, Registry, Settings, UploadId};
 
-use crate::support::{OWNER, Site, digest, index, manifest, name, open};
+use crate::support::{OWNER, Site, digest, index, large, name, open};
 
 const AT: &str = "acme/app";
 
@@ -150,12 +149,6 @@ fn an_upload_that_a_full_disk_keeps_from_ending_ends_once_there_is_room() {
     end().unwrap();
     assert!(site.has_blob(AT, &digest(b"under way")) && site.has_blob("zeta/app", &digest(b"under way")));
     site.settle();
-}
-
-/// An index that is too large to be a row.
-fn large() -> Manifest {
-    let padding = "x".repeat(100_000);
-    manifest(&format!(r#"{{"schemaVersion":2,"manifests":[],"annotations":{{"a":"{padding}"}}}}"#))
 }
 
 #[test]
