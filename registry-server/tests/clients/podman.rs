@@ -17,6 +17,17 @@ fn build(site: &Site, image: &str) {
 }
 
 #[test]
+fn podman_signs_in_with_the_right_password_only() {
+    if !has("podman") {
+        return;
+    }
+    let site = signed_in();
+    let wrong = ["login", "--tls-verify=false", "-u", USER, "-p", "wrong-horse", &site.address];
+    let (is_ok, output) = site.try_run("podman", &wrong);
+    assert!(!is_ok && output.contains("invalid username/password"), "{output}");
+}
+
+#[test]
 fn podman_pulls_what_it_pushed() {
     if !has("podman") {
         return;

@@ -17,7 +17,7 @@ pub(crate) struct Site {
     server: Child,
 }
 
-/// Whether `client` can be run; if not, the skip is recorded, or in CI the test fails.
+/// Whether `client` can be run; if not, the skip is printed and recorded, or in CI the test fails.
 pub(crate) fn has(client: &str) -> bool {
     let found = Command::new(client).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_ok() || Command::new(client).arg("version").output().is_ok() {
@@ -26,6 +26,8 @@ pub(crate) fn has(client: &str) -> bool {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {client} is not installed");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
+    // Straight to the stream: what the print macros print, a passing test swallows.
+    writeln!(std::io::stderr(), "skipped: {line}").unwrap();
     if let Ok(path) = std::env::var("REGISTRY_TEST_SKIPS") {
         let mut skips = std::fs::File::options().append(true).create(true).open(path).unwrap();
         writeln!(skips, "{line}").unwrap();
@@ -38,17 +40,24 @@ impl Site {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let mut server = Command::new(env!("CARGO_BIN_EXE_registry-server"))
+        let server = Command::new(env!("CARGO_BIN_EXE_registry-server"))
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(directory.path().join("data"))
+            .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let address = lines.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
-        let code = lines.next().unwrap().strip_prefix("setup code: ").unwrap().to_owned();
-        let site = Self { address, directory, server };
+        // From here on the server is stopped however the test ends.
+        let mut site = Self { address: String::new(), directory, server };
+        let mut lines = BufReader::new(site.server.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut announced = |what| {
+            let line = lines.next().unwrap_or_default();
+            line.strip_prefix(what).unwrap_or_else(|| panic!("{line}\n{}", site.log())).to_owned()
+        };
+        let address = announced("listening on http://");
+        let code = announced("setup code: ");
+        site.address = address;
         site.initialize(&code);
         site.write("auth.json", b"{}");
         site.write("storage.conf", site.storage().as_bytes());
@@ -124,7 +133,8 @@ impl Site {
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn log(&self) -> String {
+    /// What the server has logged so far.
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 

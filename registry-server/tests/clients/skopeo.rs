@@ -63,6 +63,28 @@ fn skopeo_copies_a_multi_arch_index_whole_and_within_the_registry() {
 }
 
 #[test]
+fn skopeo_mounts_the_layers_that_it_copies_between_repositories() {
+    if !has("skopeo") {
+        return;
+    }
+    let site = signed_in();
+    layout::image(&site, "image", "m");
+    let (first, second) =
+        (format!("docker://{}:v1", site.image("first")), format!("docker://{}:v1", site.image("second")));
+    copy(&site, &[], "oci:image:v1", &first);
+    copy(&site, &[], &first, &second);
+    let log = site.log();
+    let logged = |what: &str, repository: &str| {
+        let repository = format!("repository={USER}/{repository} ");
+        log.lines().filter(|line| line.contains(what) && line.contains(&repository)).count()
+    };
+    assert_eq!((logged("blob pushed", "first"), logged("blob mounted", "first")), (2, 0), "{log}");
+    // The layer; a configuration skopeo always uploads.
+    assert_eq!((logged("blob pushed", "second"), logged("blob mounted", "second")), (1, 1), "{log}");
+    assert_eq!(raw(&site, &first), raw(&site, &second));
+}
+
+#[test]
 fn skopeo_pushes_docker_types() {
     if !has("skopeo") {
         return;
