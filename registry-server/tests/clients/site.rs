@@ -27,7 +27,8 @@ pub(crate) fn has(client: &str) -> bool {
     let line = format!("{test}: {client} is not installed");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
     // Straight to the stream: what the print macros print, a passing test swallows.
-    writeln!(std::io::stderr(), "skipped: {line}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "skipped: {line}").unwrap();
     if let Ok(path) = std::env::var("REGISTRY_TEST_SKIPS") {
         let mut skips = std::fs::File::options().append(true).create(true).open(path).unwrap();
         writeln!(skips, "{line}").unwrap();
