@@ -78,6 +78,19 @@ impl Request {
         response.unwrap_or_else(|| panic!("{} {}: {:?}", self.method, self.target, text(&whole)))
     }
 
+    /// Sends it; `None` if the server is gone before its answer is complete.
+    pub(crate) fn send_unless_gone(&self) -> Option<Response> {
+        let mut connection = Connection { stream: TcpStream::connect(self.address).ok()? };
+        connection.stream.set_read_timeout(Some(HUNG)).unwrap();
+        connection.send(self.bytes());
+        let whole = connection.rest();
+        let head = whole.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let lines = text(&whole[..head]).to_ascii_lowercase();
+        let length = lines.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let is_whole = self.method == "HEAD" || whole.len() - head - 4 >= length.unwrap_or(0);
+        if is_whole { Response::read(&whole, self.method == "HEAD") } else { None }
+    }
+
     /// The request as it goes over the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.target);
