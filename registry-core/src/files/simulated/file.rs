@@ -48,7 +48,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-        self.read_at(buffer, offset).map(Some)
+        if self.disk.state().is_cold { Ok(None) } else { self.read_at(buffer, offset).map(Some) }
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
