@@ -10,6 +10,7 @@ mod content;
 mod entropy;
 mod error;
 mod files;
+mod helpers;
 mod ids;
 mod metadata;
 mod model;

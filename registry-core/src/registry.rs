@@ -27,6 +27,7 @@ pub use uploads::UploadWriter;
 
 use crate::content::Content;
 use crate::files::{Disk, DiskLock, RealDisk, SyncPoint};
+use crate::helpers::Helpers;
 use crate::ids::Ids;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
 use crate::model::keys::{NamespaceId, RepositoryId, Work};
@@ -35,6 +36,8 @@ use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
 const FORMAT: u8 = 1;
+/// Uploads that are saved while they go on, at once. Others wait for their saves.
+const SAVES: usize = 4;
 /// Name of the row that is there only while no server runs: its absence at start means an unclean stop.
 const STOPPED: &str = "stopped";
 
@@ -72,6 +75,10 @@ struct Inner {
     content: Content,
     sessions: uploads::Sessions,
     ids: Ids,
+    /// Hashes uploads while they are written.
+    hashing: Helpers,
+    /// Saves uploads while they go on.
+    saving: Helpers,
     wake: Arc<background::Wake>,
     /// The queued work that had the last turn.
     last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
@@ -89,8 +96,14 @@ impl Registry {
     /// [`Error::InUse`] if another process has it open, [`Error::Corrupt`] if a later version wrote it, and whatever
     /// the disk refuses.
     pub fn open(directory: &Path, settings: Settings) -> Result<Self, Error> {
-        let registry =
-            Self::open_on(Arc::new(RealDisk), directory, settings, Clock::System, Entropy::System)?;
+        let registry = Self::open_on(
+            Arc::new(RealDisk),
+            directory,
+            settings,
+            Clock::System,
+            Entropy::System,
+            helpers(),
+        )?;
         registry.spawn_background();
         Ok(registry)
     }
@@ -106,7 +119,8 @@ impl Registry {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
-        Self::open_on(Arc::new(disk.clone()), Path::new("/data"), settings, clock, entropy)
+        let helpers = [Helpers::deferring(), Helpers::deferring()];
+        Self::open_on(Arc::new(disk.clone()), Path::new("/data"), settings, clock, entropy, helpers)
     }
 
     fn open_on(
@@ -115,6 +129,7 @@ impl Registry {
         settings: Settings,
         clock: Clock,
         entropy: Entropy,
+        [hashing, saving]: [Helpers; 2],
     ) -> Result<Self, Error> {
         disk.create_directory(directory)?;
         let lock = disk.lock(&directory.join("lock")).map_err(in_use)?;
@@ -131,6 +146,8 @@ impl Registry {
             content: Content::open(disk, directory)?,
             sessions: uploads::Sessions::default(),
             ids: Ids::default(),
+            hashing,
+            saving,
             wake: Arc::default(),
             last_worked: Mutex::default(),
             needs_sweep: AtomicBool::new(!was_stopped),
@@ -267,6 +284,12 @@ fn begin(metadata: &Metadata) -> Result<bool, Error> {
         txn.delete(&SYSTEM, &STOPPED.to_owned());
         Ok(is_new || was_stopped)
     })
+}
+
+/// The threads for hashing and for saving uploads.
+fn helpers() -> [Helpers; 2] {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    [Helpers::new("registry-hashing", processors), Helpers::new("registry-saving", SAVES)]
 }
 
 fn in_use(cause: std::io::Error) -> Error {

@@ -20,6 +20,8 @@ mod manifests;
 mod moves;
 #[path = "main/permissions.rs"]
 mod permissions;
+#[path = "main/pieces.rs"]
+mod pieces;
 #[path = "main/power.rs"]
 mod power;
 #[path = "main/referrers.rs"]

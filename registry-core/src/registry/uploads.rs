@@ -3,11 +3,14 @@
 //! A session is a row and a staged file. While it is written to, its hash state lives in memory; the row gets it only
 //! after the file was synced that far, so on resume the file is cut to what the row says, or hashed again.
 
+mod session;
 mod writer;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::session::Session;
 pub use self::writer::UploadWriter;
 use super::Registry;
 use crate::Error;
@@ -34,15 +37,6 @@ enum Slot {
     Resting(Box<Session>, u64),
 }
 
-/// A session that is being written to.
-#[derive(Debug)]
-struct Session {
-    file: Arc<dyn DiskFile>,
-    hasher: Hasher,
-    offset: u64,
-    saved: u64,
-}
-
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Slot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -54,6 +48,17 @@ impl Sessions {
             None => Ok(None),
             Some(Slot::Resting(session, _)) => Ok(Some(session)),
             Some(Slot::Busy) => Err(Error::UploadBusy),
+        }
+    }
+
+    /// As [`Self::take`], but leaves alone what is not in memory.
+    fn take_from_memory(&self, id: UploadId) -> Result<Option<Box<Session>>, Error> {
+        match self.lock().entry(id) {
+            Entry::Vacant(_) => Ok(None),
+            Entry::Occupied(mut slot) => match slot.insert(Slot::Busy) {
+                Slot::Resting(session, _) => Ok(Some(session)),
+                Slot::Busy => Err(Error::UploadBusy),
+            },
         }
     }
 
@@ -169,13 +174,27 @@ impl Registry {
                 return Err(error);
             }
         };
-        Ok(UploadWriter {
-            registry: self.clone(),
-            actor: *actor,
-            name: name.clone(),
-            id,
-            session: Some(session),
-        })
+        Ok(self.writer(actor, name, id, session))
+    }
+
+    /// As [`Registry::open_upload`] where that needs no file: `None` if the session is not in memory.
+    ///
+    /// # Errors
+    /// As [`Registry::upload_offset`].
+    pub fn open_upload_from_memory(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        id: UploadId,
+    ) -> Result<Option<UploadWriter>, Error> {
+        self.upload_row(actor, name, id)?;
+        let session = self.0.sessions.take_from_memory(id)?;
+        Ok(session.map(|session| self.writer(actor, name, id, *session)))
+    }
+
+    fn writer(&self, actor: &Actor, name: &RepositoryName, id: UploadId, session: Session) -> UploadWriter {
+        let (registry, name) = (self.clone(), name.clone());
+        UploadWriter { registry, actor: *actor, name, id, session: Some(session) }
     }
 
     /// Gives the upload up.
@@ -232,22 +251,37 @@ impl Registry {
             None => hash_file(&*file, algorithm, on_disk)?,
         };
         file.set_len(on_disk)?;
-        Ok(Session { file, hasher, offset: on_disk, saved: on_disk })
+        Ok(Session::new(file, hasher, on_disk))
     }
 
     /// Saves what was appended until `now_ms`; from then on the session may rest.
     fn save(&self, id: UploadId, session: &mut Session, now_ms: u64) -> Result<(), Error> {
+        session.finish_saving()?;
         if session.saved == session.offset {
             return Ok(());
         }
-        self.0.content.sync_staged(&*session.file)?;
-        let state = session.hasher.save();
-        let expires_ms = now_ms + self.0.settings.upload_expiry_ms;
-        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            uploads::save(txn, id, session.offset, &state, expires_ms)
-        })?;
+        self.state(id, session, now_ms)?.save(self)?;
         session.saved = session.offset;
         Ok(())
+    }
+
+    /// Begins to save what was appended until `now_ms`, while more is appended.
+    fn save_beside(&self, id: UploadId, session: &mut Session, now_ms: u64) -> Result<(), Error> {
+        session.finish_saving()?;
+        let (state, registry) = (self.state(id, session, now_ms)?, self.clone());
+        session.is_being_saved(self.0.saving.run(move || state.save(&registry)));
+        Ok(())
+    }
+
+    /// What there is to save of a session.
+    fn state(&self, id: UploadId, session: &mut Session, now_ms: u64) -> Result<State, Error> {
+        Ok(State {
+            id,
+            file: Arc::clone(&session.file),
+            hash: session.hasher()?.save(),
+            offset: session.offset,
+            expires_ms: now_ms + self.0.settings.upload_expiry_ms,
+        })
     }
 
     /// Saves every session that nobody is writing to, so that a stop loses nothing.
@@ -267,6 +301,25 @@ impl Registry {
             self.0.sessions.forget(id);
         }
         result
+    }
+}
+
+/// How far a session had come at a moment. It may have come further when this is saved.
+struct State {
+    id: UploadId,
+    file: Arc<dyn DiskFile>,
+    hash: Vec<u8>,
+    offset: u64,
+    expires_ms: u64,
+}
+
+impl State {
+    /// The row follows the bytes: what it says is on disk by then.
+    fn save(&self, registry: &Registry) -> Result<(), Error> {
+        registry.0.content.sync_staged(&*self.file)?;
+        registry.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            uploads::save(txn, self.id, self.offset, &self.hash, self.expires_ms)
+        })
     }
 }
 

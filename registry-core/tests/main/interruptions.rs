@@ -39,11 +39,16 @@ fn opened(disk: &SimulatedDisk, seed: u64) -> Site {
     Site::on(disk.clone(), clock, registry, settings())
 }
 
-fn assert_whole(site: &Site, at: &str) {
+fn bytes_of(site: &Site, at: &str) -> Vec<u8> {
     let blob = site.registry.blob(&OWNER, &name(at), &digest(CONTENT.as_bytes())).unwrap();
     let mut bytes = vec![0; CONTENT.len() + 1];
     let read = blob.read_at(&mut bytes, 0).unwrap();
-    assert_eq!(&bytes[..read], CONTENT.as_bytes());
+    bytes.truncate(read);
+    bytes
+}
+
+fn assert_whole(site: &Site, at: &str) {
+    assert_eq!(bytes_of(site, at), CONTENT.as_bytes());
 }
 
 /// The session is gone because its blob is there, or it can be brought to its end.
@@ -113,4 +118,62 @@ fn whichever_sync_fails_while_an_upload_ends_it_can_be_ended_again() {
             }
         }
     }
+}
+
+/// A session that was saved while more was appended: what it holds was appended by threes, and saved at six and twelve.
+fn saved_on_the_way(without: Option<SyncPoint>) -> (Site, UploadId, usize) {
+    let site = Site::with(settings());
+    let id = site.begin(AT, "");
+    without.into_iter().for_each(|point| site.disk.omit(point));
+    let from = site.disk.log_len();
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    CONTENT.as_bytes().chunks(3).for_each(|piece| writer.append(piece).unwrap());
+    drop(writer);
+    (site, id, from)
+}
+
+/// Whether the session goes on from what was saved last and comes to the right blob.
+fn goes_on_from_twelve(site: &Site, id: UploadId) -> bool {
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    writer.offset() == 12
+        && writer.append(&CONTENT.as_bytes()[12..]).is_ok()
+        && writer.finish(&digest(CONTENT.as_bytes())).is_ok()
+        && bytes_of(site, AT) == CONTENT.as_bytes()
+}
+
+#[test]
+fn wherever_the_power_goes_while_an_upload_goes_on_it_resumes_from_a_save() {
+    let (site, id, from) = saved_on_the_way(None);
+    for at in from..=site.disk.log_len() {
+        for seed in 0..10 {
+            let left = opened(&site.disk.cut(at, seed), seed);
+            let offset = left.registry.upload_offset(&OWNER, &name(AT), id).unwrap();
+            assert!([0, 6, 12].contains(&offset), "{offset}");
+            assert_can_be_ended(&left, id);
+        }
+    }
+}
+
+#[test]
+fn each_sync_of_a_save_on_the_way_is_missed_when_it_is_left_out() {
+    let goes_on = |without| {
+        let (site, id, _) = saved_on_the_way(without);
+        (0..20).all(|seed| goes_on_from_twelve(&opened(&site.disk.cut(site.disk.log_len(), seed), seed), id))
+    };
+    assert!(goes_on(None));
+    for point in [SyncPoint::StagedBytes, SyncPoint::StagingDirectory] {
+        assert!(!goes_on(Some(point)), "{point:?}");
+    }
+}
+
+#[test]
+fn an_upload_whose_last_save_failed_is_not_ended() {
+    let site = Site::with(settings());
+    let id = site.begin(AT, &CONTENT[..6]);
+    let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
+    writer.append(&CONTENT.as_bytes()[6..]).unwrap();
+    site.disk.fail_syncs(SyncPoint::StagedBytes, 1);
+    assert!(writer.finish(&digest(CONTENT.as_bytes())).is_err());
+    assert_eq!(site.registry.upload_offset(&OWNER, &name(AT), id).unwrap(), 6);
+    assert_can_be_ended(&site, id);
 }

@@ -46,7 +46,10 @@ fn bytes_whose_sync_failed_are_taken_for_lost() {
     let id = site.begin(AT, "saved");
     site.disk.fail_syncs(SyncPoint::StagedBytes, 1);
     let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
-    assert!(writer.append(b" and lost").is_err());
+    // The save that this begins fails while more is appended.
+    writer.append(b" and lost").unwrap();
+    assert!(writer.append(b" as well").is_err());
+    assert!(matches!(writer.append(b"!"), Err(Error::UploadUnknown)), "nothing more is taken");
     drop(writer);
     let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
     assert_eq!(writer.offset(), 5);

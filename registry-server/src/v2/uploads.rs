@@ -3,24 +3,24 @@
 //! What is received goes into the registry piece by piece, on a task of its own: a client that goes away, or a server
 //! that stops, must not keep the session's state from being saved.
 
+mod inflow;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use hyper::{Method, Response, StatusCode};
 use registry_core::oci::{Algorithm, Digest, RepositoryName};
-use registry_core::{Actor, Error, Mounted, UploadId, UploadWriter};
+use registry_core::{Actor, Error, Mounted, Registry, UploadId, UploadWriter};
 
+use self::inflow::Inflow;
+pub(crate) use self::inflow::PIECE_BYTES;
 use super::blobs::digest_of;
 use super::refusal::{Code, Refusal};
 use super::reply::{self, CONTENT_DIGEST};
 use super::{Call, DISCARD_BYTES, DISCARD_TIME, Reply};
-use crate::app::{App, lane_failed};
+use crate::app::App;
 use crate::listener::{Body, BodyError, ReceivedBody};
 use crate::wire::range::ContentRange;
-
-/// How much of an upload is handed to the disk at once, at most and roughly.
-pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
@@ -216,16 +216,25 @@ impl Session {
         Ok(created(&self.name, &digest))
     }
 
+    /// Opens the upload: at once where memory has it, else on the blob lane.
+    async fn open(&self) -> Result<UploadWriter, Error> {
+        let (actor, repository, id, registry) =
+            (self.actor, self.repository.clone(), self.id, &self.app.registry);
+        if registry.answers_from_memory()
+            && let Some(writer) = registry.open_upload_from_memory(&actor, &repository, id)?
+        {
+            return Ok(writer);
+        }
+        let open = move |registry: &Registry| registry.open_upload(&actor, &repository, id);
+        self.app.call_in(&self.app.lanes.blobs, open).await
+    }
+
     async fn append_all(
         &self,
         body: &mut ReceivedBody,
         announced: Announced,
     ) -> Result<UploadWriter, Refusal> {
-        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
-        let writer = self
-            .app
-            .call_in(&self.app.lanes.blobs, move |registry| registry.open_upload(&actor, &repository, id))
-            .await?;
+        let writer = self.open().await?;
         let start = writer.offset();
         if announced.range.is_some_and(|range| range.start != start) {
             return Err(self.out_of_order(start));
@@ -239,21 +248,16 @@ impl Session {
 
     async fn append(
         &self,
-        mut writer: UploadWriter,
+        writer: UploadWriter,
         body: &mut ReceivedBody,
         announced: Announced,
     ) -> Result<UploadWriter, Refusal> {
         let start = writer.offset();
-        loop {
-            let (pieces, ended) = next_piece(body).await;
-            if !pieces.is_empty() {
-                writer = self.write(writer, pieces).await?;
-            }
-            match ended {
-                None => {}
-                Some(Ok(())) => break,
-                Some(Err(error)) => return Err(self.broken_off(writer, &error).await),
-            }
+        let mut inflow = Inflow::new(&self.app, writer);
+        let broken = inflow.receive(body).await?;
+        let writer = inflow.into_writer().await?;
+        if let Some(error) = broken {
+            return Err(self.broken_off(writer, &error).await);
         }
         let expected = announced.range.map(|range| range.len()).or(announced.length);
         if expected.is_some_and(|expected| writer.offset() - start != expected) {
@@ -262,21 +266,6 @@ impl Session {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::SizeInvalid, message));
         }
         Ok(writer)
-    }
-
-    async fn write(&self, mut writer: UploadWriter, pieces: Vec<Bytes>) -> Result<UploadWriter, Refusal> {
-        let permit = Arc::clone(&self.app.upload_pieces).acquire_owned().await;
-        let written = self
-            .app
-            .lanes
-            .blobs
-            .run(move || {
-                let _permit = permit;
-                let appended = pieces.iter().try_for_each(|piece| writer.append(piece));
-                appended.map(|()| writer)
-            })
-            .await;
-        Ok(written.unwrap_or_else(|failure| Err(lane_failed(&failure)))?)
     }
 
     async fn broken_off(&self, writer: UploadWriter, error: &BodyError) -> Refusal {
@@ -319,32 +308,6 @@ impl Session {
                 Err(_) => refusal,
             }
         })
-    }
-}
-
-/// What has come of the body, up to about [`PIECE_BYTES`]: waits for something, then takes what is there. With it, once
-/// the body is at its end, how it ended.
-async fn next_piece(body: &mut ReceivedBody) -> (Vec<Bytes>, Option<Result<(), BodyError>>) {
-    let mut pieces = Vec::new();
-    let mut size = 0;
-    let mut next = body.next().await;
-    loop {
-        match next {
-            None => return (pieces, Some(Ok(()))),
-            Some(Err(error)) => return (pieces, Some(Err(error))),
-            Some(Ok(piece)) => {
-                size += piece.len();
-                pieces.push(piece);
-            }
-        }
-        if size >= PIECE_BYTES {
-            return (pieces, None);
-        }
-        next = tokio::select! {
-            biased;
-            more = body.next() => more,
-            () = std::future::ready(()) => return (pieces, None),
-        };
     }
 }
 

@@ -97,3 +97,20 @@ fn when_rows_have_no_room_ahead_what_adds_is_refused_and_nothing_is_half_done() 
     server.put_manifest("alice/app", "later", &manifest).is(201);
     put(&server, &upload, "abc").is(201);
 }
+
+#[test]
+fn a_disk_that_fills_up_under_an_upload_keeps_what_was_written_and_lets_it_go_on() {
+    let (server, disk) = start();
+    let upload = server.begin("alice/app");
+    let whole = "0123456789".repeat(100_000);
+    disk.limit(disk.used_bytes() + 400_000);
+    is_full(patch(&server, &upload, &whole));
+    let asked = server.alice("GET", &upload).is(204);
+    let last = asked.header("range").unwrap().strip_prefix("0-").unwrap().parse::<usize>().unwrap();
+    assert!(last < 400_000, "{last}");
+
+    disk.limit(u64::MAX);
+    let rest = if last == 0 { 0 } else { last + 1 };
+    patch(&server, &upload, &whole[rest..]).is(202);
+    put(&server, &upload, &whole).is(201);
+}

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 use super::{Session, Slot};
 use crate::access::{Action, Actor};
 use crate::content::{DigestLock, hash_file};
@@ -9,8 +11,11 @@ use crate::metadata::Rows;
 use crate::model::authorize::{Granted, granted};
 use crate::model::keys::UploadId;
 use crate::model::{blobs, uploads};
-use crate::oci::{Algorithm, Digest, RepositoryName};
+use crate::oci::{Algorithm, Digest, Hasher, RepositoryName};
 use crate::{Error, Registry};
+
+/// Below this many bytes, handing them to another thread costs more than to hash them.
+const BESIDE_BYTES: usize = 64 << 10;
 
 /// An upload that one request writes to. Dropping it lets the session rest, with every byte that was appended.
 ///
@@ -37,16 +42,40 @@ impl UploadWriter {
     /// # Errors
     /// [`Error::BlobTooLarge`], [`Error::StorageFull`]; what was appended before stays.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let settings = &self.registry.0.settings;
-        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
-        let end = session.offset.saturating_add(bytes.len() as u64);
-        if end > settings.blob_limit_bytes {
-            return Err(Error::BlobTooLarge { limit_bytes: settings.blob_limit_bytes });
+        self.appendable(bytes.len())?.append(bytes)?;
+        self.save_if_due()
+    }
+
+    /// Appends `pieces`, one after the other. Larger ones are hashed on another thread while this one writes them.
+    ///
+    /// # Errors
+    /// As [`UploadWriter::append`]; of what was refused, the first pieces may have been appended.
+    pub fn append_pieces(&mut self, pieces: &[Bytes]) -> Result<(), Error> {
+        let bytes = pieces.iter().map(Bytes::len).sum();
+        if bytes < BESIDE_BYTES {
+            return pieces.iter().try_for_each(|piece| self.append(piece));
         }
-        session.file.write_all_at(bytes, session.offset)?;
-        session.hasher.update(bytes);
-        session.offset = end;
-        if session.offset - session.saved >= settings.upload_save_bytes { self.save() } else { Ok(()) }
+        let registry = self.registry.clone();
+        self.appendable(bytes)?.append_beside(pieces, &registry.0.hashing)?;
+        self.save_if_due()
+    }
+
+    /// The session, if so many bytes more are not too many.
+    fn appendable(&mut self, bytes: usize) -> Result<&mut Session, Error> {
+        let limit_bytes = self.registry.0.settings.blob_limit_bytes;
+        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
+        let is_too_large = session.offset.saturating_add(bytes as u64) > limit_bytes;
+        if is_too_large { Err(Error::BlobTooLarge { limit_bytes }) } else { Ok(session) }
+    }
+
+    /// Begins a save once enough has come since the last. By then that has ended, or is waited for.
+    fn save_if_due(&mut self) -> Result<(), Error> {
+        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
+        if session.offset - session.saved < self.registry.0.settings.upload_save_bytes {
+            return Ok(());
+        }
+        let saving = self.registry.save_beside(self.id, session, self.registry.now_ms());
+        saving.inspect_err(|_| self.session = None)
     }
 
     /// Makes what was appended survive a power cut: for a request that ended short.
@@ -64,8 +93,11 @@ impl UploadWriter {
     /// [`Error::DigestMismatch`], after which the session is gone; the refusals of a push; what the disk refuses,
     /// after which it can be tried again.
     pub fn finish(mut self, expected: &Digest) -> Result<(), Error> {
+        let session = self.session.as_mut().ok_or(Error::UploadUnknown)?;
+        let saved_and_hashed = session.finish_saving().and_then(|()| session.hasher());
+        let hasher = saved_and_hashed.inspect_err(|_| self.session = None)?;
         let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
-        let actual = digest_of(session, expected.algorithm())?;
+        let actual = digest_of(session, hasher, expected.algorithm())?;
         if actual != *expected {
             self.session = None;
             self.registry.discard(self.id)?;
@@ -125,7 +157,13 @@ impl UploadWriter {
 impl Drop for UploadWriter {
     fn drop(&mut self) {
         match self.session.take() {
-            Some(session) => {
+            #[cfg_attr(
+                not(any(test, feature = "simulation")),
+                expect(unused_mut, reason = "only simulations defer")
+            )]
+            Some(mut session) => {
+                #[cfg(any(test, feature = "simulation"))]
+                session.catch_up();
                 let resting = Slot::Resting(Box::new(session), self.registry.now_ms());
                 self.registry.0.sessions.lock().insert(self.id, resting);
             }
@@ -136,9 +174,9 @@ impl Drop for UploadWriter {
 
 /// The digest of what was appended; hashed again from the file when the client closes with another algorithm than it
 /// announced (the suite never announces one).
-fn digest_of(session: &Session, algorithm: Algorithm) -> Result<Digest, Error> {
-    if session.hasher.algorithm() == algorithm {
-        return Ok(session.hasher.clone().finish());
+fn digest_of(session: &Session, hasher: Hasher, algorithm: Algorithm) -> Result<Digest, Error> {
+    if hasher.algorithm() == algorithm {
+        return Ok(hasher.finish());
     }
     Ok(hash_file(&*session.file, algorithm, session.offset)?.finish())
 }
