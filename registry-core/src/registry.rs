@@ -37,7 +37,7 @@ use crate::{Clock, Entropy, Error, Settings};
 /// The format that this build reads and writes.
 const FORMAT: u8 = 1;
 /// Uploads that are saved while they go on, at once. Others wait for their saves.
-const SAVES: usize = 4;
+const SAVES: usize = 16;
 /// Name of the row that is there only while no server runs: its absence at start means an unclean stop.
 const STOPPED: &str = "stopped";
 

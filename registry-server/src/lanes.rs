@@ -22,11 +22,19 @@ pub struct Lanes {
     pub metadata: Lane,
     /// Calls that read or write the bytes of blobs.
     pub blobs: Lane,
+    /// Pieces of uploads on their way to the disk. Writing and hashing them takes a processor: more at once than keep
+    /// the processors busy would only delay who asks for something small.
+    pub pieces: Lane,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { metadata: Lane::new(METADATA_WIDTH), blobs: Lane::new(BLOBS_WIDTH) }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            metadata: Lane::new(METADATA_WIDTH),
+            blobs: Lane::new(BLOBS_WIDTH),
+            pieces: Lane::new(processors + 1),
+        }
     }
 }
 

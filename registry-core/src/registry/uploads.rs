@@ -167,7 +167,7 @@ impl Registry {
     ) -> Result<UploadWriter, Error> {
         self.upload_row(actor, name, id)?;
         let taken = self.0.sessions.take(id)?;
-        let session = match taken.map_or_else(|| self.restore(id), |session| Ok(*session)) {
+        let session = match taken.map_or_else(|| self.restore(id).map(Box::new), Ok) {
             Ok(session) => session,
             Err(error) => {
                 self.0.sessions.forget(id);
@@ -189,10 +189,16 @@ impl Registry {
     ) -> Result<Option<UploadWriter>, Error> {
         self.upload_row(actor, name, id)?;
         let session = self.0.sessions.take_from_memory(id)?;
-        Ok(session.map(|session| self.writer(actor, name, id, *session)))
+        Ok(session.map(|session| self.writer(actor, name, id, session)))
     }
 
-    fn writer(&self, actor: &Actor, name: &RepositoryName, id: UploadId, session: Session) -> UploadWriter {
+    fn writer(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        id: UploadId,
+        session: Box<Session>,
+    ) -> UploadWriter {
         let (registry, name) = (self.clone(), name.clone());
         UploadWriter { registry, actor: *actor, name, id, session: Some(session) }
     }

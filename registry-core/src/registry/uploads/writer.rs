@@ -28,7 +28,7 @@ pub struct UploadWriter {
     pub(super) name: RepositoryName,
     pub(super) id: UploadId,
     /// Absent once the upload has ended, or must go on from what was saved.
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<Box<Session>>,
 }
 
 impl UploadWriter {
@@ -164,7 +164,7 @@ impl Drop for UploadWriter {
             Some(mut session) => {
                 #[cfg(any(test, feature = "simulation"))]
                 session.catch_up();
-                let resting = Slot::Resting(Box::new(session), self.registry.now_ms());
+                let resting = Slot::Resting(session, self.registry.now_ms());
                 self.registry.0.sessions.lock().insert(self.id, resting);
             }
             None => self.registry.0.sessions.forget(self.id),

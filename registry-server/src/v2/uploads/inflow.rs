@@ -13,7 +13,7 @@ use crate::app::{App, lane_failed};
 use crate::listener::{BodyError, ReceivedBody};
 
 /// How much of an upload is handed to the disk at once, at most and roughly.
-pub(crate) const PIECE_BYTES: usize = 256 << 10;
+pub(crate) const PIECE_BYTES: usize = 128 << 10;
 
 /// The upload that a body goes into. At any time one piece is being written and one is being gathered.
 pub(super) struct Inflow<'a> {
@@ -147,14 +147,14 @@ impl<'a> Inflow<'a> {
     }
 }
 
-/// Writes on the blob lane.
+/// Writes on the lane for pieces.
 async fn write(app: Arc<App>, mut writer: UploadWriter, gathered: Gathered) -> Result<UploadWriter, Error> {
     let Gathered { pieces, permit, .. } = gathered;
     let permit = match permit {
         Some(permit) => Ok(permit),
         None => Arc::clone(&app.upload_pieces).acquire_owned().await,
     };
-    let written = app.lanes.blobs.run(move || {
+    let written = app.lanes.pieces.run(move || {
         let _permit = permit;
         writer.append_pieces(&pieces).map(|()| writer)
     });
