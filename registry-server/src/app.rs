@@ -12,7 +12,7 @@ use crate::origin::Origins;
 use crate::v2::PIECE_BYTES;
 
 /// Pieces of uploads that may wait for the disk at once, together 48 MiB.
-const UPLOAD_PIECES: usize = (48 << 20) / PIECE_BYTES;
+pub(crate) const UPLOAD_PIECES: usize = (48 << 20) / PIECE_BYTES;
 
 /// What the edge itself is set to; the rules are the registry's own settings.
 #[derive(Clone, Debug)]

@@ -9,11 +9,11 @@ use registry_core::{Error, UploadWriter};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 
-use crate::app::{App, lane_failed};
+use crate::app::{App, UPLOAD_PIECES, lane_failed};
 use crate::listener::{BodyError, ReceivedBody};
 
 /// How much of an upload is handed to the disk at once, at most and roughly.
-pub(crate) const PIECE_BYTES: usize = 128 << 10;
+pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
 /// The upload that a body goes into. At any time one piece is being written and one is being gathered.
 pub(super) struct Inflow<'a> {
@@ -122,10 +122,13 @@ impl<'a> Inflow<'a> {
         }
     }
 
-    /// Nobody waits for memory here, since the piece that is being written has some.
+    /// Nobody waits for memory here, since the piece that is being written has some. Half of it is left to those who
+    /// have nothing on its way to the disk yet.
     fn keep(&self, gathered: &mut Gathered, piece: Bytes) {
-        if gathered.is_empty() {
-            gathered.permit = Arc::clone(&self.app.upload_pieces).try_acquire_owned().ok();
+        let memory = &self.app.upload_pieces;
+        if gathered.is_empty() && (memory.available_permits() > UPLOAD_PIECES / 2 || !self.disk.is_writing())
+        {
+            gathered.permit = Arc::clone(memory).try_acquire_owned().ok();
         }
         gathered.bytes += piece.len();
         gathered.pieces.push(piece);
