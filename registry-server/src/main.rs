@@ -45,6 +45,9 @@ fn run(serve: &Serve) -> Result<(), Box<dyn Error>> {
         tracing::warn!("{warning}");
     }
     let certificates = certificates(serve, &config)?;
+    if certificates.is_some() && config.options.origins.scheme.as_deref() == Some("http") {
+        tracing::warn!("PREFERRED_URL_SCHEME: clients are sent to http, and the server speaks https");
+    }
     raise_file_limit();
     let data = serve.data.clone().or_else(|| config.storage_path.clone());
     let data = data.unwrap_or_else(|| PathBuf::from("registry-data"));
@@ -73,15 +76,6 @@ async fn listen(
     let socket = TcpListener::bind(serve.listen).await?;
     let address = socket.local_addr()?;
     let scheme = if certificates.is_some() { "https" } else { "http" };
-    let wants_code = config.setup_code && !registry.has_users()?;
-    let code = if wants_code { Some(SetupCode::new(registry.random()?)) } else { None };
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on {scheme}://{address}")?;
-    if let Some(code) = &code {
-        writeln!(stdout, "setup code: {code}")?;
-    }
-    stdout.flush()?;
-    let auth = Auth::new(&registry, code)?;
     let lanes = Lanes::default();
     let endpoint = match certificates.map(Arc::new) {
         Some(certificates) => {
@@ -91,6 +85,15 @@ async fn listen(
         }
         None => Endpoint::from(socket),
     };
+    let wants_code = config.setup_code && !registry.has_users()?;
+    let code = if wants_code { Some(SetupCode::new(registry.random()?)) } else { None };
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening on {scheme}://{address}")?;
+    if let Some(code) = &code {
+        writeln!(stdout, "setup code: {code}")?;
+    }
+    stdout.flush()?;
+    let auth = Auth::new(&registry, code)?;
     let (app, uploads_ended) = App::new(registry, auth, lanes, config.options);
     Ok(server::run(endpoint, app, uploads_ended, Limits::default(), stopped()?).await?)
 }

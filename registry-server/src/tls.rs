@@ -98,7 +98,7 @@ pub async fn keep_fresh(certificates: Arc<Certificates>, lane: Lane, mut hangup:
     loop {
         let is_told = tokio::select! {
             _ = check.tick() => false,
-            told = hangup.recv() => told.is_some(),
+            Some(()) = hangup.recv() => true,
         };
         let certificates = Arc::clone(&certificates);
         let reload = move || {

@@ -42,6 +42,10 @@ impl Endpoint {
 
 impl Security {
     /// Begins a connection: in plain it is established already, over TLS once its task in `handshakes` says so.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, reason = "in plain there are no hands to shake")
+    )]
     pub(super) fn begin(
         &self,
         accepted: Accepted,
