@@ -66,7 +66,8 @@ impl PairText {
             .with_single_cert(chain, key)
             .map_err(|error| wrong(KEY, unusable(&error)))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.ticketer = Ticketer::new().map_err(|error| wrong(KEY, error.to_string()))?;
+        config.ticketer =
+            Ticketer::new().map_err(|error| wrong(KEY, format!("no tickets can be made: {error}")))?;
         if let Some(problem) = untimely(&first, clock) {
             tracing::warn!("{}: {problem}", directory.join(CERT).display());
         }

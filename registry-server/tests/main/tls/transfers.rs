@@ -85,3 +85,19 @@ fn a_pull_in_flight_is_finished_at_a_stop() {
     assert!(pulling.announced_rest() == content);
     server.ended();
 }
+
+#[test]
+fn a_client_that_takes_nothing_is_given_up() {
+    let (server, _) = server(|setup| {
+        setup.limits.write_idle = Duration::from_millis(50);
+        setup.limits.connections = 1;
+    });
+    let content = content();
+    let digest = server.push_blob("alice/app", &content);
+    let mut stalled = server.connect();
+    stalled.send(server.get(&format!("/v2/alice/app/blobs/{digest}")).user("alice").bytes());
+    assert!(stalled.head().starts_with("HTTP/1.1 200 "));
+    // The only connection there may be is free again, while the client still holds its end.
+    server.alice("GET", "/v2/").is(200);
+    assert!(stalled.rest().len() < content.len());
+}
