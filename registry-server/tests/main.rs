@@ -19,6 +19,8 @@ mod hidden;
 mod hostile;
 #[path = "main/initialize.rs"]
 mod initialize;
+#[path = "main/killed.rs"]
+mod killed;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/preconditions.rs"]

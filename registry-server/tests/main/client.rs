@@ -88,6 +88,18 @@ impl Request {
         response.unwrap_or_else(|| panic!("{} {}: {:?}", self.method, self.target, text(&whole)))
     }
 
+    /// Sends it; `None` if the server is gone before its answer is complete.
+    pub(crate) fn send_unless_gone(&self) -> Option<Response> {
+        let mut connection = Connection::try_over(self.tls.as_ref(), self.address).ok()?;
+        connection.send(self.bytes());
+        let whole = connection.rest();
+        let head = whole.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let lines = text(&whole[..head]).to_ascii_lowercase();
+        let length = lines.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let is_whole = self.method == "HEAD" || whole.len() - head - 4 >= length.unwrap_or(0);
+        if is_whole { Response::read(&whole, self.method == "HEAD") } else { None }
+    }
+
     /// The request as it goes over the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.target);
@@ -244,19 +256,27 @@ impl<T: Read + Write + Debug> Stream for T {}
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(HUNG)).unwrap();
-        socket.set_write_timeout(Some(HUNG)).unwrap();
-        Self { stream: Box::new(socket.try_clone().unwrap()), socket }
+        Self::over(None, address)
     }
 
     /// A connection over TLS, if there is a configuration for it. Hands are shaken with the first byte.
     pub(crate) fn over(tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> Self {
-        let Some(tls) = tls else { return Self::open(address) };
-        let Self { socket, .. } = Self::open(address);
-        let client = ClientConnection::new(Arc::clone(tls), "localhost".try_into().unwrap()).unwrap();
-        let stream = Box::new(StreamOwned::new(client, socket.try_clone().unwrap()));
-        Self { socket, stream }
+        Self::try_over(tls, address).unwrap()
+    }
+
+    fn try_over(tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> std::io::Result<Self> {
+        let socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(HUNG)).unwrap();
+        socket.set_write_timeout(Some(HUNG)).unwrap();
+        let wire = socket.try_clone().unwrap();
+        let stream: Box<dyn Stream> = match tls {
+            None => Box::new(wire),
+            Some(tls) => {
+                let client = ClientConnection::new(Arc::clone(tls), "localhost".try_into().unwrap()).unwrap();
+                Box::new(StreamOwned::new(client, wire))
+            }
+        };
+        Ok(Self { socket, stream })
     }
 
     /// Sends, or as much as the server takes: it may have closed already.
