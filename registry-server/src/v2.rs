@@ -58,7 +58,7 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut body = Some(body);
-    let origin = app.options.origins.origin(&head, from.peer);
+    let origin = app.options.origins.origin(&head, from);
     let is_head = head.method == Method::HEAD;
     let mut scope = String::new();
     let reply = route(app, head, &mut body, &origin, &mut scope).await;
@@ -151,7 +151,7 @@ impl Call {
             return Err(Refusal::sign_in());
         }
         let actor = self.caller.actor;
-        self.registry(move |registry| registry.check_actor(&actor)).await?;
+        self.ask(move |registry| registry.check_actor(&actor)).await?;
         Ok(reply::json(StatusCode::OK, "application/json", &serde_json::json!({})))
     }
 
@@ -173,8 +173,16 @@ impl Call {
     async fn pushable(&self, name: &str) -> Result<RepositoryName, Refusal> {
         let repository = self.repository(name, Actions::PUSH)?;
         let (actor, at) = (self.caller.actor, repository.clone());
-        self.registry(move |registry| registry.check_push(&actor, &at)).await?;
+        self.ask(move |registry| registry.check_push(&actor, &at)).await?;
         Ok(repository)
+    }
+
+    /// Asks the registry for what costs a few rows.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        Ok(self.app.ask(question).await?)
     }
 
     /// Calls the registry on the metadata lane.

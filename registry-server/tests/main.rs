@@ -19,6 +19,8 @@ mod hidden;
 mod hostile;
 #[path = "main/initialize.rs"]
 mod initialize;
+#[path = "main/killed.rs"]
+mod killed;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/preconditions.rs"]
@@ -33,6 +35,8 @@ mod stopping;
 mod support;
 #[path = "main/tags.rs"]
 mod tags;
+#[path = "main/tls.rs"]
+mod tls;
 #[path = "main/token.rs"]
 mod token;
 #[path = "main/uploads.rs"]
