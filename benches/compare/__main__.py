@@ -40,7 +40,7 @@ IN_NAMESPACE = "COMPARE_IN_NAMESPACE"
 
 def main() -> int:
     options = arguments()
-    built = build("dev" if options.quick else "release")
+    built = options.built or build("dev" if options.quick else "release")
     enter_namespace()
     sizes = QUICK if options.quick else Sizes()
     sizes.runs = options.runs or sizes.runs
@@ -68,8 +68,10 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/compare", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only prove that it works: small sizes, one run")
-    parser.add_argument("--only", action="append", choices=ROWS, metavar="ROW", help=f"one of {', '.join(ROWS)}; again for more")
+    parser.add_argument("--only", action="append", choices=ROWS, metavar="ROW",
+                        help=f"one of {', '.join(ROWS)}; again for more")
     parser.add_argument("--runs", type=int, help="alternating runs, of which the median is taken (5)")
+    parser.add_argument("--built", type=pathlib.Path, help="where registry-server and load are, instead of building them")
     parser.add_argument("--directory", help="where the servers' data lies (the system's place for temporary files)")
     parser.add_argument("--json", type=pathlib.Path, help="write the lines of the table to this file as well")
     return parser.parse_args()

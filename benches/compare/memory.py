@@ -12,23 +12,31 @@ SCOPES = ["repository:admin/app:pull,push", "repository:admin/app0:pull,push"]
 def memory(bench: Bench) -> list:
     """Anonymous memory: at rest, with slow pulls and uploads, and with resting connections besides."""
     sizes = bench.sizes
-    crowd = f"{sizes.slow:,} slow pulls, {sizes.uploads} uploads"
-    at_rest, busy = sampled(bench, idle=0)
-    _, fuller = sampled(bench, idle=sizes.idle)
-    lines = [bounded("anonymous memory at rest, after a sign-in, a push and a pull", "MiB", at_rest / MEBI, below=25)]
-    for who, figures, below in ((crowd, busy, 150), (f"{crowd}, {sizes.idle:,} idle connections", fuller, 150)):
+    crowd, idle = f"{sizes.slow:,} slow pulls, {sizes.uploads} uploads", f"{sizes.idle:,} idle connections"
+    _, resting = sampled(bench, slow=0, uploads=0, idle=sizes.idle)
+    at_rest, busy = sampled(bench, slow=sizes.slow, uploads=sizes.uploads, idle=0)
+    _, fuller = sampled(bench, slow=sizes.slow, uploads=sizes.uploads, idle=sizes.idle)
+    lines = [
+        bounded("anonymous memory at rest, after a sign-in, a push and a pull", "MiB", at_rest / MEBI, below=25),
+        bounded(f"anonymous memory, {idle}", "MiB", resting["memory"] / MEBI),
+    ]
+    for who, figures in ((crowd, busy), (f"{crowd}, {idle}", fuller)):
         lines += [
-            bounded(f"anonymous memory, {who}", "MiB", figures["memory"] / MEBI, below=below),
-            bounded(f"manifest GET meanwhile, {who}: p99", "ms", figures["p99"],
-                    comment=f"p50 {figures['p50']:.2f} ms, max {figures['max']:.0f} ms; each slow pull got "
-                            f"{figures['slow_least'] / 1024:,.0f} to {figures['slow_most'] / 1024:,.0f} KiB in "
-                            f"{figures['seconds']:.0f} s; each uploader finished {figures['uploads_least']} to "
-                            f"{figures['uploads_most']} of 16 MiB, {figures['uploads']} in all"),
+            bounded(f"anonymous memory, {who}", "MiB", figures["memory"] / MEBI, below=150),
+            bounded(f"manifest GET meanwhile, {who}: p99", "ms", figures["p99"], comment=fairness(figures)),
         ]
     return lines
 
 
-def sampled(bench: Bench, idle: int) -> tuple:
+def fairness(figures: dict) -> str:
+    """What the one that was best off got, and the one that was worst off."""
+    slow, uploads = figures["slow_bytes"], figures["uploads"]
+    return (f"p50 {figures['p50']:.2f} ms, max {figures['max']:.0f} ms; each slow pull got {slow['least'] / 1024:,.0f} to "
+            f"{slow['most'] / 1024:,.0f} KiB in {figures['seconds']:.0f} s; each uploader finished {uploads['least']} to "
+            f"{uploads['most']} of 16 MiB, {uploads['sum']} in all")
+
+
+def sampled(bench: Bench, slow: int, uploads: int, idle: int) -> tuple:
     """Bytes at rest, and figures while a crowd is there."""
     sizes = bench.sizes
     with bench.directory() as place:
@@ -37,20 +45,15 @@ def sampled(bench: Bench, idle: int) -> tuple:
             blob = bench.load("blob", ours, "admin/app", bytes=max(sizes.blob_bytes, 64 * MEBI), seed=bench.seed())
             at_rest = ours.anonymous_bytes()
             crowd = bench.start_load("crowd", ours, f"/v2/admin/app/blobs/{blob['digest']}", "admin/app",
-                                     slow=sizes.slow, uploads=sizes.uploads, idle=idle)
+                                     slow=slow, uploads=uploads, idle=idle)
             if not crowd.stdout.readline():
                 finished(crowd)
             with Peak(ours.anonymous_bytes) as peak:
                 asked = bench.load("requests", ours, "/v2/admin/app0/manifests/v0", interval_ms=5,
                                    seconds=sizes.crowd_seconds)
             report = finished(crowd)
-    return at_rest, {
-        "memory": peak.bytes, "p50": asked["p50_ms"], "p99": asked["p99_ms"], "max": asked["max_ms"],
-        "seconds": report["seconds"],
-        "slow_least": report["slow_bytes"]["least"], "slow_most": report["slow_bytes"]["most"],
-        "uploads_least": report["uploads"]["least"], "uploads_most": report["uploads"]["most"],
-        "uploads": report["uploads"]["sum"],
-    }
+    return at_rest, {"memory": peak.bytes, "p50": asked["p50_ms"], "p99": asked["p99_ms"], "max": asked["max_ms"],
+                     **report}
 
 
 class Peak:
