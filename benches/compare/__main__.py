@@ -59,7 +59,14 @@ def main() -> int:
             print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
     finally:
         shutil.rmtree(place)
-    report(lines, not_run, failed, sizes)
+    if not options.quick:
+        table(lines, sizes)
+    ran = len(options.only or ROWS) - len(not_run) - len(failed)
+    print(f"{ran} rows ran, {len(not_run)} did not, {len(failed)} failed")
+    for reason in not_run:
+        print(f"not run: {reason}")
+    for error in failed:
+        print(f"FAILED: {error}")
     if options.json:
         options.json.write_text(json.dumps([vars(line) for line in lines], indent=1))
     return 1 if failed else 0
@@ -67,7 +74,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/compare", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="only prove that it works: small sizes, one run")
+    parser.add_argument("--quick", action="store_true", help="only prove that it works: small sizes, not optimised, no table")
     parser.add_argument("--only", action="append", choices=ROWS, metavar="ROW",
                         help=f"one of {', '.join(ROWS)}; again for more")
     parser.add_argument("--runs", type=int, help="alternating runs, of which the median is taken (5)")
@@ -98,15 +105,12 @@ def enter_namespace():
               "congestion control", file=sys.stderr)
 
 
-def report(lines: list, not_run: list, failed: list, sizes: Sizes):
+def table(lines: list, sizes: Sizes):
     print(f"{machine()}\nmedians of {sizes.runs} alternating runs\n")
     print("| measured | registry | beside | ratio | held to | met |\n|---|---|---|---|---|---|")
     for line in lines:
         print(row(line))
-    for reason in not_run:
-        print(f"\nnot run: {reason}")
-    for error in failed:
-        print(f"\nFAILED: {error}")
+    print()
 
 
 def row(line: Line) -> str:

@@ -47,8 +47,11 @@ class Line:
 
 def compared(what: str, unit: str, ours: float, other: str, theirs: float, at_least=None, at_most=None) -> Line:
     """A line that sets our figure in proportion to theirs."""
-    ratio = ours / theirs if theirs else float("nan")
-    line = Line(what, f"{shown(ours)} {unit}", f"{other}: {shown(theirs)} {unit}", ratio)
+    line = Line(what, f"{shown(ours)} {unit}", f"{other}: {shown(theirs)} {unit}")
+    if not theirs:
+        # Too short for the clock of processor time, as in a quick run.
+        return line
+    ratio = line.ratio = ours / theirs
     if at_least is not None:
         line.held_to, line.is_met = f"at least {at_least:g}", ratio >= at_least
     if at_most is not None:
