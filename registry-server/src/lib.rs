@@ -10,5 +10,7 @@ pub mod lanes;
 pub mod listener;
 pub mod origin;
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod v2;
 pub mod wire;

@@ -58,7 +58,7 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut body = Some(body);
-    let origin = app.options.origins.origin(&head, from.peer);
+    let origin = app.options.origins.origin(&head, from);
     let is_head = head.method == Method::HEAD;
     let mut scope = String::new();
     let reply = route(app, head, &mut body, &origin, &mut scope).await;

@@ -37,7 +37,12 @@ impl Acceptor {
             slots.acquire_owned().await.expect("invariant: the semaphore of connections is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => return Accepted { stream, peer, slot },
+                Ok((stream, peer)) => {
+                    // What is written is written whole; waiting to fill a packet only delays it. It fails on a
+                    // dead socket, as reads will.
+                    let _ = stream.set_nodelay(true);
+                    return Accepted { stream, peer, slot };
+                }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
