@@ -77,9 +77,10 @@ async fn listen(
     let address = socket.local_addr()?;
     let scheme = if certificates.is_some() { "https" } else { "http" };
     let lanes = Lanes::default();
+    // Taken also where there is no pair to read again: left alone, the signal would end the process.
+    let hangup = signal(SignalKind::hangup())?;
     let endpoint = match certificates.map(Arc::new) {
         Some(certificates) => {
-            let hangup = signal(SignalKind::hangup())?;
             tokio::spawn(tls::keep_fresh(Arc::clone(&certificates), lanes.blobs.clone(), hangup));
             Endpoint::https(socket, certificates)
         }
