@@ -88,8 +88,11 @@ fn import(containerd: &Containerd<'_>, name: &str) -> String {
     let site = containerd.site;
     site.run("tar", &["-C", "layout", "-cf", "layout.tar", "."]);
     let base = site.image(name);
-    let imported =
-        containerd.images("import", &["--all-platforms", "--no-unpack", "--base-name", &base], &["layout.tar"]);
+    let imported = containerd.images(
+        "import",
+        &["--all-platforms", "--no-unpack", "--base-name", &base],
+        &["layout.tar"],
+    );
     assert!(imported.0, "{}", imported.1);
     format!("{base}:v1")
 }

@@ -5,8 +5,9 @@ use std::process::Child;
 
 use registry_core::oci::{Algorithm, Digest};
 
-use crate::site::{PASSWORD, Site, USER};
+use crate::site::{Scheme, Site, USER};
 
+const LOGIN: &str = "alice:correct-horse";
 const LAYER_BYTES: usize = 24 << 20;
 
 over_http_and_https!("curl":
@@ -14,7 +15,13 @@ over_http_and_https!("curl":
 );
 
 fn curl(site: &Site, arguments: &[&str]) -> String {
-    site.run("curl", &[&["-sS", "-u", &format!("{USER}:{PASSWORD}"), "-D", "-"], arguments].concat())
+    site.run("curl", &[&trusting(site)[..], &["-D", "-"], arguments].concat())
+}
+
+/// The options that every call has.
+fn trusting(site: &Site) -> Vec<&'static str> {
+    let authority: &[&str] = if site.scheme == Scheme::Https { &["--cacert", "ca.pem"] } else { &[] };
+    [&["-sS", "-u", LOGIN], authority].concat()
 }
 
 /// The value of a header in what curl printed.
@@ -26,7 +33,8 @@ fn header<'h>(answer: &'h str, name: &str) -> Option<&'h str> {
 }
 
 fn resumes_a_push_that_was_killed(site: &Site) {
-    let layer: Vec<u8> = (0..LAYER_BYTES / 8).flat_map(|word| (word as u64 * 0x9E37_79B9).to_le_bytes()).collect();
+    let layer: Vec<u8> =
+        (0..LAYER_BYTES / 8).flat_map(|word| (word as u64 * 0x9E37_79B9).to_le_bytes()).collect();
     site.write("layer", &layer);
     let digest = Digest::of(Algorithm::Sha256, &layer);
     let blobs = format!("{}/v2/{USER}/app/blobs", site.url());
@@ -50,9 +58,8 @@ fn resumes_a_push_that_was_killed(site: &Site) {
 
 /// Sends the layer slowly and kills the client once some of it has reached the disk.
 fn kill_in_the_middle(site: &Site, upload: &str, id: &str) {
-    let login = format!("{USER}:{PASSWORD}");
-    let arguments = ["-sS", "-u", &login, "-X", "PATCH", "--limit-rate", "8M", "-T", "layer", upload];
-    let mut client: Child = site.command("curl").args(arguments).spawn().unwrap();
+    let slowly = ["-X", "PATCH", "--limit-rate", "8M", "-T", "layer", upload];
+    let mut client: Child = site.command("curl").args(trusting(site)).args(slowly).spawn().unwrap();
     let staged = site.path(&format!("data/uploads/{id}"));
     while fs::metadata(&staged).map_or(0, |staged| staged.len()) == 0 {
         assert!(client.try_wait().unwrap().is_none(), "the client ended by itself");

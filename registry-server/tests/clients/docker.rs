@@ -72,7 +72,10 @@ fn builds_pushes_mounts_and_pulls(site: &Site) {
 
     site.write("context/first", b"first");
     site.write("context/second", &[b'2'; 300_000]);
-    site.write("context/Dockerfile", b"FROM scratch\nCOPY first /first\nCOPY second /second\nCMD [\"/first\"]\n");
+    site.write(
+        "context/Dockerfile",
+        b"FROM scratch\nCOPY first /first\nCOPY second /second\nCMD [\"/first\"]\n",
+    );
     let (image, copy) = (format!("{}:v1", site.image("app")), format!("{}:v1", site.image("copy")));
     engine.run(&["build", "-q", "-t", &image, "context"]);
     let id = engine.run(&["image", "inspect", "--format", "{{.Id}}", &image]);

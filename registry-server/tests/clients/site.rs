@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use registry_core::{NewUser, Registry, Settings};
 use registry_server::auth::password;
 
@@ -213,8 +213,10 @@ fn certify(directory: &Path) {
 
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let key = KeyPair::generate().unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    let mut server = CertificateParams::new(names).unwrap();
+    // Under the name of its authority it would look like one that signed itself.
+    server.distinguished_name.push(DnType::CommonName, "the registry");
+    let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap();
     std::fs::write(directory.join("server/ssl.cert"), certificate.pem()).unwrap();
     std::fs::write(directory.join("server/ssl.key"), key.serialize_pem()).unwrap();
 }

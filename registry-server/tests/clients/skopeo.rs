@@ -109,6 +109,7 @@ fn lists_and_deletes_tags(site: &Site) {
     skopeo(site, &["delete", &format!("{repository}:v1")]);
     let tags = skopeo(site, &["list-tags", &repository]);
     assert!(tags.contains("v2") && !tags.contains("v1"), "{tags}");
-    let gone = [&["inspect"], &site.plain(&["--tls-verify=false"])[..], &[&format!("{repository}:v1")]].concat();
+    let first = format!("{repository}:v1");
+    let gone = [&["inspect"], &site.plain(&["--tls-verify=false"])[..], &[&first]].concat();
     assert!(!site.try_run("skopeo", &gone).0);
 }
