@@ -31,6 +31,8 @@ use crate::ids::Ids;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
 use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
+use crate::model::totals;
+use crate::statistics::Statistics;
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -221,6 +223,22 @@ impl Registry {
     /// How often the metadata file was reopened after a failure since the start.
     pub fn reopenings(&self) -> u64 {
         self.0.metadata.reopenings()
+    }
+
+    /// How the registry stands; reads at most 256 rows.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn statistics(&self) -> Result<Statistics, Error> {
+        let commits = self.0.metadata.commits();
+        Ok(Statistics {
+            stored: self.0.metadata.read(totals::sum)?,
+            waiting_writes: commits.waiting(),
+            commit_writes: commits.writes(),
+            commit_nanos: commits.nanos(),
+            reopenings: self.reopenings(),
+            missing_blobs: self.missing_blobs(),
+        })
     }
 
     /// Whether a read of the rows succeeds, for health checks.
