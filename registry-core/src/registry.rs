@@ -32,7 +32,7 @@ use crate::metadata::{Growth, Lane, Metadata, Rows};
 use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
 use crate::model::totals;
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, Stored};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -225,20 +225,24 @@ impl Registry {
         self.0.metadata.reopenings()
     }
 
-    /// How the registry stands; reads at most 256 rows.
+    /// What the registry holds; reads at most 256 rows.
     ///
     /// # Errors
     /// Whatever storage refuses.
-    pub fn statistics(&self) -> Result<Statistics, Error> {
+    pub fn stored(&self) -> Result<Stored, Error> {
+        self.0.metadata.read(totals::sum)
+    }
+
+    /// How the registry does. Reads memory alone, so it answers while storage does not.
+    pub fn statistics(&self) -> Statistics {
         let commits = self.0.metadata.commits();
-        Ok(Statistics {
-            stored: self.0.metadata.read(totals::sum)?,
+        Statistics {
             waiting_writes: commits.waiting(),
             commit_writes: commits.writes(),
             commit_nanos: commits.nanos(),
             reopenings: self.reopenings(),
             missing_blobs: self.missing_blobs(),
-        })
+        }
     }
 
     /// Whether a read of the rows succeeds, for health checks.

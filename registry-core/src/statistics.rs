@@ -69,11 +69,9 @@ pub struct Stored {
     pub open_uploads: u64,
 }
 
-/// How a registry stands and what it did since it was opened.
+/// What a registry did since it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// What it holds.
-    pub stored: Stored,
     /// Writes that wait: for their turn, or for the commit of the batch they joined.
     pub waiting_writes: u64,
     /// How many writes each durable commit made durable.

@@ -1,7 +1,8 @@
-//! Everything outside `/v2/`: `/api/v1` in Quay's shapes, and health.
+//! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
 mod health;
 mod initialize;
+mod metrics;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::listener::{Body, BodyError, ReceivedBody};
+use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
 use crate::v2::{harden, json_answer};
 
 /// The largest body that is read, in bytes.
@@ -24,6 +25,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/health/instance", get(health::instance))
         .route("/health", get(health::instance))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/v1/user/initialize", post(initialize::initialize))
         .route("/api/v1/user/initialize/", post(initialize::initialize))
         .fallback(not_found)
@@ -32,7 +34,12 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 /// Answers a request through the routes.
-pub(crate) async fn answer(router: Router, request: Request<ReceivedBody>) -> Response<Body> {
+pub(crate) async fn answer(
+    router: Router,
+    mut request: Request<ReceivedBody>,
+    from: ConnectionInfo,
+) -> Response<Body> {
+    request.extensions_mut().insert(from);
     let mut response = routed(router, request).await.unwrap_or_else(|refusal| refusal);
     harden(&mut response);
     response

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod lanes;
 pub mod listener;
+pub mod metrics;
 pub mod origin;
 pub mod server;
 mod v2;

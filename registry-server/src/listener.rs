@@ -13,6 +13,7 @@ mod request_body;
 mod response_body;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -24,6 +25,7 @@ use self::{accept::Acceptor, connection::Connections};
 pub use self::{
     request_body::{BodyError, ReceivedBody},
     response_body::{BlobSource, BlobStream, Body},
+    traffic::Traffic,
 };
 
 /// What a client may use up before its connection is refused or closed.
@@ -81,7 +83,7 @@ pub struct Stopped {
     pub cut: usize,
 }
 
-/// Serves `service` on `listener` until `stop` completes, then lets requests in flight finish.
+/// Serves `service` on `listener` until `stop` completes, then lets requests in flight finish; counts into `traffic`.
 ///
 /// After `stop` no connection is accepted and idle ones are closed; what still runs when [`Limits::drain`]
 /// has passed is cut. A panic of `service` ends its connection and nothing else.
@@ -92,14 +94,15 @@ pub async fn serve<S, F>(
     listener: TcpListener,
     service: S,
     limits: Limits,
+    traffic: Arc<Traffic>,
     stop: impl Future<Output = ()>,
 ) -> Stopped
 where
     S: Fn(Request<ReceivedBody>, ConnectionInfo) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let acceptor = Acceptor::new(listener, limits.connections);
-    let connections = Arc::new(Connections::new(limits.clone(), service));
+    let acceptor = Acceptor::new(listener, limits.connections, Arc::clone(&traffic));
+    let connections = Arc::new(Connections::new(limits.clone(), traffic, service));
     let graceful = GracefulShutdown::new();
     let mut open = JoinSet::new();
     let mut stop = pin!(stop);

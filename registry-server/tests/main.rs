@@ -23,6 +23,8 @@ mod initialize;
 mod killed;
 #[path = "main/manifests.rs"]
 mod manifests;
+#[path = "main/metrics.rs"]
+mod metrics;
 #[path = "main/preconditions.rs"]
 mod preconditions;
 #[path = "main/referrers.rs"]

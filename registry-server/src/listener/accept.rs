@@ -8,6 +8,8 @@ use tokio::{
     time::sleep,
 };
 
+use super::traffic::{Opened, Traffic};
+
 /// How long accepting rests after an error that will not go away by itself, such as a lack of file
 /// descriptors.
 const REST: Duration = Duration::from_millis(500);
@@ -16,28 +18,39 @@ const REST: Duration = Duration::from_millis(500);
 pub(super) struct Acceptor {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    traffic: Arc<Traffic>,
 }
 
 /// A connection with the slot it takes until it is dropped.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
+}
+
+/// What a connection takes up.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _permit: OwnedSemaphorePermit,
+    _opened: Opened,
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener, connections: usize) -> Self {
-        Self { listener, slots: Arc::new(Semaphore::new(connections)) }
+    pub(super) fn new(listener: TcpListener, connections: usize, traffic: Arc<Traffic>) -> Self {
+        Self { listener, slots: Arc::new(Semaphore::new(connections)), traffic }
     }
 
     /// The next connection, once there is room for it. Cancelling loses none.
     pub(super) async fn accept(&self) -> Accepted {
         let slots = Arc::clone(&self.slots);
-        let slot =
+        let permit =
             slots.acquire_owned().await.expect("invariant: the semaphore of connections is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => return Accepted { stream, peer, slot },
+                Ok((stream, peer)) => {
+                    let slot = Slot { _permit: permit, _opened: self.traffic.opened() };
+                    return Accepted { stream, peer, slot };
+                }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");

@@ -60,6 +60,7 @@ impl Default for Setup {
                 referrers_api: true,
                 user_initialize: false,
                 log_requests: false,
+                metrics_token: None,
             },
             limits: Limits::default(),
             users: &["alice", "bob"],
