@@ -19,7 +19,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use database::{DatabaseFile, Reserve};
+pub(crate) use database::{DatabaseFile, Reserve, Warmth};
 pub(crate) use real::RealDisk;
 #[cfg(any(test, feature = "simulation"))]
 pub use simulated::SimulatedDisk;
@@ -98,6 +98,10 @@ pub(crate) trait DiskFile: Send + Sync + Debug + 'static {
     /// Reads what is at `offset` into `buffer` and answers how many bytes: fewer than asked for only at the end of
     /// the file, or after an interruption, but 0 only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Reads as [`Self::read_at`] does what can be had without waiting for the disk; `None` if nothing can, or if that
+    /// cannot be told.
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
 
     /// Writes all `bytes` at `offset`. After an error any part of them may be written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;

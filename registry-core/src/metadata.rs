@@ -90,6 +90,15 @@ impl Metadata {
         })
     }
 
+    /// Whether a read now is likely to be answered without waiting for the disk.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        // A lock that is held is that of a reopening, which waits for the disk.
+        match self.opened.try_read() {
+            Ok(opened) => opened.as_ref().is_some_and(|opened| opened.warmth.is_warm()),
+            Err(_) => false,
+        }
+    }
+
     /// Runs `work` in a write and returns its value once that is durable. What adds rows is refused when space is
     /// short; see [`Self::write_in`].
     pub(crate) fn write<T>(&self, work: impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>) -> Result<T, Error> {

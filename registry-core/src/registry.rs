@@ -245,6 +245,12 @@ impl Registry {
         }
     }
 
+    /// Whether what only reads a few rows is likely to be answered without waiting for the disk, so that it may be called
+    /// on a thread that serves others. Now and then it does wait.
+    pub fn answers_from_memory(&self) -> bool {
+        self.0.metadata.is_in_memory()
+    }
+
     /// Whether a read of the rows succeeds, for health checks.
     pub fn is_healthy(&self) -> bool {
         self.0.metadata.read(|rows| rows.contains(&SYSTEM, &FORMAT_ROW.to_owned())).is_ok()

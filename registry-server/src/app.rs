@@ -74,6 +74,18 @@ impl App {
         self.call_in(&self.lanes.metadata, work).await
     }
 
+    /// Asks the registry for what costs a few rows: at once where memory answers, else on the metadata lane. Handing a
+    /// call to another thread and back costs several times such a read.
+    ///
+    /// # Errors
+    /// As [`App::call`].
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.registry.answers_from_memory() { question(&self.registry) } else { self.call(question).await }
+    }
+
     /// Calls the registry on the given lane.
     ///
     /// # Errors

@@ -151,7 +151,7 @@ impl Call {
             return Err(Refusal::sign_in());
         }
         let actor = self.caller.actor;
-        self.registry(move |registry| registry.check_actor(&actor)).await?;
+        self.ask(move |registry| registry.check_actor(&actor)).await?;
         Ok(reply::json(StatusCode::OK, "application/json", &serde_json::json!({})))
     }
 
@@ -173,8 +173,16 @@ impl Call {
     async fn pushable(&self, name: &str) -> Result<RepositoryName, Refusal> {
         let repository = self.repository(name, Actions::PUSH)?;
         let (actor, at) = (self.caller.actor, repository.clone());
-        self.registry(move |registry| registry.check_push(&actor, &at)).await?;
+        self.ask(move |registry| registry.check_push(&actor, &at)).await?;
         Ok(repository)
+    }
+
+    /// Asks the registry for what costs a few rows.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        Ok(self.app.ask(question).await?)
     }
 
     /// Calls the registry on the metadata lane.

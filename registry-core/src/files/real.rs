@@ -6,13 +6,13 @@
 mod tests;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{Disk, DiskFile, DiskLock, SyncPoint};
 
@@ -103,6 +103,18 @@ impl DiskFile for RealFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         rustix::io::retry_on_intr(|| rustix::io::pread(&self.0, &mut *buffer, offset)).map_err(Into::into)
+    }
+
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let read = || {
+            let mut buffers = [IoSliceMut::new(&mut *buffer)];
+            rustix::io::preadv2(&self.0, &mut buffers, offset, ReadWriteFlags::NOWAIT)
+        };
+        match rustix::io::retry_on_intr(read) {
+            // Older systems, and some file systems, do not know the question.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+            read => Ok(Some(read?)),
+        }
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

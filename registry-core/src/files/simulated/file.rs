@@ -47,6 +47,10 @@ impl DiskFile for SimulatedFile {
         Ok(count)
     }
 
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        if self.disk.state().is_cold { Ok(None) } else { self.read_at(buffer, offset).map(Some) }
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.require_writable()?;
         if bytes.is_empty() {
