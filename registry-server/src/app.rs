@@ -6,6 +6,7 @@ use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
 use registry_core::{Error, Registry};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Auth;
 use crate::lanes::{Lane, LaneError, Lanes};
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct Options {
     pub log_requests: bool,
     /// Who sends it as a bearer token is shown `/metrics` wherever they are.
     pub metrics_token: Option<Secret>,
+    /// What may be under way at once.
+    pub admission: AdmissionLimits,
 }
 
 /// The registry at the edge.
@@ -46,6 +49,8 @@ pub struct App {
     pub lanes: Lanes,
     /// What the edge is set to.
     pub options: Options,
+    /// Who is served now and who waits.
+    pub admission: Admission,
     /// What is counted.
     pub metrics: Metrics,
     /// A piece of an upload holds one while it waits for the disk.
@@ -59,8 +64,9 @@ impl App {
     pub fn new(registry: Registry, auth: Auth, lanes: Lanes, options: Options) -> (Self, mpsc::Receiver<()>) {
         let (uploading, uploads_ended) = mpsc::channel(1);
         let upload_pieces = Arc::new(Semaphore::new(UPLOAD_PIECES));
+        let admission = Admission::new(&options.admission);
         let metrics = Metrics::new(registry.now_ms());
-        (Self { registry, auth, lanes, options, metrics, upload_pieces, uploading }, uploads_ended)
+        (Self { registry, auth, lanes, options, admission, metrics, upload_pieces, uploading }, uploads_ended)
     }
 
     /// Calls the registry on the metadata lane.

@@ -16,6 +16,7 @@ use registry_core::Settings;
 use registry_core::oci::NamespaceName;
 
 use self::document::{Document, Value};
+use crate::admission::AdmissionLimits;
 use crate::app::Options;
 use crate::origin::{AddressBlock, Origin, Origins};
 use crate::wire::secret::Secret;
@@ -76,6 +77,7 @@ impl Config {
                 user_initialize: false,
                 log_requests: false,
                 metrics_token: None,
+                admission: AdmissionLimits::default(),
             },
             storage_path: None,
             log_format: LogFormat::Text,
@@ -123,6 +125,7 @@ impl Config {
             user_initialize: document.flag("FEATURE_USER_INITIALIZE", false)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: metrics_token(document)?,
+            admission: base.options.admission,
         };
         let log_format = match document.text("LOG_FORMAT")? {
             None => LogFormat::Text,

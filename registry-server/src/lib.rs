@@ -1,5 +1,6 @@
 //! HTTP in front of `registry-core`: parsing, connections, credentials and handlers, and no rule of its own.
 
+pub mod admission;
 #[cfg(feature = "api")]
 mod api;
 pub mod app;

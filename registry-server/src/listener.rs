@@ -50,6 +50,9 @@ pub struct Limits {
     pub streams: u32,
     /// Connections at once; more wait in the kernel's queue.
     pub connections: usize,
+    /// Of these, from one client: a connection beyond them is closed at once, so that one client cannot keep all others
+    /// out. A proxy in front counts as one.
+    pub connections_per_client: usize,
     /// How long requests in flight may take to finish once the server stops.
     pub drain: Duration,
 }
@@ -64,6 +67,8 @@ impl Default for Limits {
             linger: Duration::from_secs(2),
             streams: 128,
             connections: 16_384,
+            // A large cluster behind one gateway holds some thousands.
+            connections_per_client: 12_288,
             drain: Duration::from_secs(30),
         }
     }
@@ -101,7 +106,7 @@ where
     S: Fn(Request<ReceivedBody>, ConnectionInfo) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let acceptor = Acceptor::new(listener, limits.connections, Arc::clone(&traffic));
+    let acceptor = Acceptor::new(listener, &limits, Arc::clone(&traffic));
     let connections = Arc::new(Connections::new(limits.clone(), traffic, service));
     let graceful = GracefulShutdown::new();
     let mut open = JoinSet::new();

@@ -67,8 +67,8 @@ impl Elsewhere {
     }
 
     #[cfg(feature = "api")]
-    async fn answer(self, request: Request<ReceivedBody>, from: ConnectionInfo) -> Response<Body> {
-        api::answer(self.router, request, from).await
+    async fn answer(self, app: &App, request: Request<ReceivedBody>, from: ConnectionInfo) -> Response<Body> {
+        api::answer(app, self.router, request, from).await
     }
 
     #[cfg(not(feature = "api"))]
@@ -77,7 +77,7 @@ impl Elsewhere {
     }
 
     #[cfg(not(feature = "api"))]
-    async fn answer(self, _: Request<ReceivedBody>, _: ConnectionInfo) -> Response<Body> {
+    async fn answer(self, _: &App, _: Request<ReceivedBody>, _: ConnectionInfo) -> Response<Body> {
         v2::nothing_here()
     }
 }
@@ -111,7 +111,7 @@ async fn dispatch(
     if path == "/v2" || path.starts_with("/v2/") {
         v2::answer(app, request, from).await
     } else {
-        elsewhere.answer(request, from).await
+        elsewhere.answer(app, request, from).await
     }
 }
 

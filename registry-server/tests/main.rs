@@ -21,6 +21,8 @@ mod hostile;
 mod initialize;
 #[path = "main/killed.rs"]
 mod killed;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/metrics.rs"]

@@ -39,7 +39,7 @@ pub(super) async fn metrics(
     if !is_local(&headers, from.peer.ip()) && !has_token(&headers, app.options.metrics_token.as_ref()) {
         return not_found().await.into_response();
     }
-    let stored = timeout(STORAGE_TIME, app.call(|registry| registry.stored())).await;
+    let stored = timeout(STORAGE_TIME, app.ask(|registry| registry.stored())).await;
     match page::of(app, stored.ok().and_then(Result::ok)) {
         Ok(page) => ([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")], page).into_response(),
         Err(std::fmt::Error) => hyper::StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -8,7 +8,11 @@ use tokio::{
     time::sleep,
 };
 
-use super::traffic::{Opened, Traffic};
+use super::{
+    Limits,
+    traffic::{Opened, Traffic},
+};
+use crate::admission::{self, Bounds, FairQueue};
 
 /// How long accepting rests after an error that will not go away by itself, such as a lack of file
 /// descriptors.
@@ -18,6 +22,8 @@ const REST: Duration = Duration::from_millis(500);
 pub(super) struct Acceptor {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    /// What each client has of the slots.
+    shares: FairQueue,
     traffic: Arc<Traffic>,
 }
 
@@ -31,13 +37,22 @@ pub(super) struct Accepted {
 /// What a connection takes up.
 #[derive(Debug)]
 pub(super) struct Slot {
-    _permit: OwnedSemaphorePermit,
     _opened: Opened,
+    /// Given back before the permit, of which there are as many.
+    _share: admission::Slot,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener, connections: usize, traffic: Arc<Traffic>) -> Self {
-        Self { listener, slots: Arc::new(Semaphore::new(connections)), traffic }
+    pub(super) fn new(listener: TcpListener, limits: &Limits, traffic: Arc<Traffic>) -> Self {
+        let shares = FairQueue::new(Bounds {
+            at_once: limits.connections,
+            at_once_per_client: limits.connections_per_client,
+            waiting: 0,
+            waiting_per_client: 0,
+            patience: Duration::ZERO,
+        });
+        Self { listener, slots: Arc::new(Semaphore::new(limits.connections)), shares, traffic }
     }
 
     /// The next connection, once there is room for it. Cancelling loses none.
@@ -48,7 +63,12 @@ impl Acceptor {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    let slot = Slot { _permit: permit, _opened: self.traffic.opened() };
+                    let Ok(share) = self.shares.try_enter(peer.ip().into()) else {
+                        self.traffic.refuse();
+                        tracing::debug!(%peer, "client has its share of connections");
+                        continue;
+                    };
+                    let slot = Slot { _opened: self.traffic.opened(), _share: share, _permit: permit };
                     return Accepted { stream, peer, slot };
                 }
                 Err(error) if concerns_one_connection(&error) => {}

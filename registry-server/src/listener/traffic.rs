@@ -22,6 +22,7 @@ pub struct Traffic {
     sent_bytes: AtomicU64,
     accepted: AtomicU64,
     closed: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Traffic {
@@ -44,6 +45,15 @@ impl Traffic {
     pub fn open(&self) -> u64 {
         let closed = self.closed.load(Ordering::Acquire);
         self.accepted().saturating_sub(closed)
+    }
+
+    /// Connections that were closed at once, since their client had its share of all there may be.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn received(&self, bytes: usize) {

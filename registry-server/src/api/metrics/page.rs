@@ -86,18 +86,29 @@ impl Page<'_> {
 
     fn queues(&mut self, app: &App) -> fmt::Result {
         let (lanes, passwords) = (&app.lanes, &app.auth.passwords);
-        let running = [
-            ("metadata lane", lanes.metadata.running()),
-            ("blob lane", lanes.blobs.running()),
-            ("passwords", passwords.running()),
+        let (requests, uploads) = (app.admission.requests(), app.admission.uploads());
+        let queues = [
+            ("requests", requests.inside, requests.waiting),
+            ("uploads", uploads.inside, uploads.waiting),
+            ("passwords", passwords.running(), passwords.waiting()),
+            ("metadata lane", lanes.metadata.running(), lanes.metadata.waiting()),
+            ("blob lane", lanes.blobs.running(), lanes.blobs.waiting()),
         ];
-        let waiting = [
-            ("metadata lane", lanes.metadata.waiting()),
-            ("blob lane", lanes.blobs.waiting()),
-            ("passwords", passwords.waiting()),
-        ];
+        let running = queues.map(|(queue, running, _)| (queue, running));
+        let waiting = queues.map(|(queue, _, waiting)| (queue, waiting));
         self.gauges("registry_running", "What is being done", &running)?;
-        self.gauges("registry_waiting", "What waits to be done", &waiting)
+        self.gauges("registry_waiting", "What waits to be done", &waiting)?;
+        let help = "What was refused, since its client or all together had too much under way";
+        let mut family = self.0.encode_descriptor("registry_refused", help, None, MetricType::Counter)?;
+        let connections = app.metrics.traffic.refused();
+        for (limit, refused) in
+            [("requests", requests.refused), ("uploads", uploads.refused), ("connections", connections)]
+        {
+            family
+                .encode_family(&[("limit", limit)])?
+                .encode_counter::<NoLabelSet, _, u64>(&refused, None)?;
+        }
+        Ok(())
     }
 
     fn registry(&mut self, did: &Statistics) -> fmt::Result {
