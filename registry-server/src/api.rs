@@ -45,7 +45,7 @@ pub(crate) async fn answer(
     from: ConnectionInfo,
 ) -> Response<Body> {
     request.extensions_mut().insert(from);
-    let client = app.options.origins.client(request.headers(), from.peer).into();
+    let client = app.options.origins.client(request.headers(), from.peer.ip()).into();
     let mut response =
         routed(&app.admission, client, router, request).await.unwrap_or_else(|refusal| refusal);
     harden(&mut response);

@@ -12,5 +12,7 @@ pub mod listener;
 pub mod metrics;
 pub mod origin;
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod v2;
 pub mod wire;

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use hyper::{Request, Response};
 use registry_core::Error;
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 #[cfg(feature = "api")]
 use crate::api;
 use crate::app::App;
-use crate::listener::{self, Body, ConnectionInfo, Limits, ReceivedBody};
+use crate::listener::{self, Body, ConnectionInfo, Endpoint, Limits, ReceivedBody};
 use crate::metrics::{MethodIndex, Route};
 use crate::{lanes, v2};
 
@@ -27,7 +26,7 @@ const SAVE_TIME: Duration = Duration::from_secs(10);
 /// # Errors
 /// Whatever closing the registry refuses.
 pub async fn run(
-    listener: TcpListener,
+    endpoint: impl Into<Endpoint>,
     app: App,
     mut uploads_ended: tokio::sync::mpsc::Receiver<()>,
     limits: Limits,
@@ -41,7 +40,7 @@ pub async fn run(
     let service = move |request: Request<ReceivedBody>, from: ConnectionInfo| {
         answer(Arc::clone(&app), elsewhere.clone(), request, from)
     };
-    let stopped = listener::serve(listener, service, limits, traffic, stop).await;
+    let stopped = listener::serve(endpoint, service, limits, traffic, stop).await;
     if stopped.cut > 0 {
         tracing::warn!(connections = stopped.cut, "connections were cut at the stop");
     }

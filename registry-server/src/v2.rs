@@ -60,10 +60,10 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut body = Some(body);
-    let origin = app.options.origins.origin(&head, from.peer);
+    let origin = app.options.origins.origin(&head, from);
     let is_head = head.method == Method::HEAD;
     let mut scope = String::new();
-    let client = app.options.origins.client(&head.headers, from.peer).into();
+    let client = app.options.origins.client(&head.headers, from.peer.ip()).into();
     let reply = route(app, client, head, &mut body, &origin, &mut scope).await;
     if let Some(unread) = body {
         unread.discard(DISCARD_BYTES, DISCARD_TIME);

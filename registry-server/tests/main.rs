@@ -39,6 +39,8 @@ mod stopping;
 mod support;
 #[path = "main/tags.rs"]
 mod tags;
+#[path = "main/tls.rs"]
+mod tls;
 #[path = "main/token.rs"]
 mod token;
 #[path = "main/uploads.rs"]

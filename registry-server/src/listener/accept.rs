@@ -69,6 +69,9 @@ impl Acceptor {
                         continue;
                     };
                     let slot = Slot { _opened: self.traffic.opened(), _share: share, _permit: permit };
+                    // What is written is written whole; waiting to fill a packet only delays it. It fails on a
+                    // dead socket, as reads will.
+                    let _ = stream.set_nodelay(true);
                     return Accepted { stream, peer, slot };
                 }
                 Err(error) if concerns_one_connection(&error) => {}

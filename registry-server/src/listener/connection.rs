@@ -18,7 +18,7 @@ use hyper_util::{
 use tokio::time::timeout;
 
 use super::{
-    Body, ConnectionInfo, Limits, ReceivedBody, Traffic, accept::Accepted, io::PatientIo, traffic::Counted,
+    Body, ConnectionInfo, Limits, ReceivedBody, Traffic, io::PatientIo, stream::Established, traffic::Counted,
 };
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
@@ -42,18 +42,16 @@ where
         Self { engine: engine(&limits), limits, traffic, service }
     }
 
-    /// Serves `accepted` to its end, or to the end of its requests in flight once `watcher` is told to stop.
-    pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, watcher: Watcher) {
-        let Accepted { stream, peer, slot: _slot } = accepted;
-        // Answers are written whole; waiting to fill a packet only delays them. It fails on a dead socket, as
-        // reads will.
-        let _ = stream.set_nodelay(true);
+    /// Serves `established` to its end, or to the end of its requests in flight once `watcher` is told to stop.
+    pub(super) async fn serve(self: Arc<Self>, established: Established, watcher: Watcher) {
+        let Established { stream, peer, slot: _slot } = established;
+        let info = ConnectionInfo { peer, is_tls: stream.is_tls() };
         let io = TokioIo::new(PatientIo::new(stream, self.limits.write_idle, self.limits.linger));
 
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = service_fn(|request| {
             has_begun.store(true, Ordering::Relaxed);
-            self.answer(request, ConnectionInfo { peer })
+            self.answer(request, info)
         });
         let mut connection = pin!(watcher.watch(self.engine.serve_connection(io, service)));
         // The engine times the heads of requests only once it knows the protocol: this bounds a client that
