@@ -16,13 +16,17 @@ use registry_core::Settings;
 use registry_core::oci::NamespaceName;
 
 use self::document::{Document, Value};
+use crate::admission::AdmissionLimits;
 use crate::app::Options;
 use crate::origin::{AddressBlock, Origins};
+use crate::wire::secret::Secret;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX_BYTES: usize = 1 << 20;
 /// Quay pages by at least this many entries, whatever `V2_PAGINATION_SIZE` says.
 const PAGE_MIN: u64 = 100;
+/// The shortest token for `/metrics`, in characters.
+const METRICS_TOKEN_MIN: usize = 16;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +78,8 @@ impl Config {
                 referrers_api: true,
                 user_initialize: false,
                 log_requests: false,
+                metrics_token: None,
+                admission: AdmissionLimits::default(),
             },
             storage_path: None,
             log_format: LogFormat::Text,
@@ -122,6 +128,8 @@ impl Config {
             referrers_api: document.flag("FEATURE_REFERRERS_API", true)?,
             user_initialize: document.flag("FEATURE_USER_INITIALIZE", false)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
+            metrics_token: metrics_token(document)?,
+            admission: base.options.admission,
         };
         let log_format = match document.text("LOG_FORMAT")? {
             None => LogFormat::Text,
@@ -160,6 +168,20 @@ fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigE
         blob_limit_bytes: document.size("MAXIMUM_LAYER_SIZE")?.unwrap_or(base.blob_limit_bytes),
         ..base
     })
+}
+
+/// A token that could be guessed, or could not be sent, is refused. It is not repeated in the error.
+fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError> {
+    const KEY: &str = "METRICS_TOKEN";
+    match document.text(KEY)? {
+        Some((line, token))
+            if token.len() < METRICS_TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            let expected = format!("at least {METRICS_TOKEN_MIN} visible ASCII characters");
+            Err(document.wrong(line, KEY, &expected, "something else"))
+        }
+        token => Ok(token.map(|(_, token)| Secret::new(token))),
+    }
 }
 
 /// Accounts are the registry's own: another backend would leave everybody out.

@@ -17,6 +17,7 @@ mod response_body;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ pub use self::{
     endpoint::Endpoint,
     request_body::{BodyError, ReceivedBody},
     response_body::{BlobSource, BlobStream, Body},
+    traffic::Traffic,
 };
 
 /// What a client may use up before its connection is refused or closed.
@@ -53,6 +55,9 @@ pub struct Limits {
     pub streams: u32,
     /// Connections at once; more wait in the kernel's queue.
     pub connections: usize,
+    /// Of these, from one client: a connection beyond them is closed at once, so that one client cannot keep all others
+    /// out. A proxy in front counts as one.
+    pub connections_per_client: usize,
     /// How long requests in flight may take to finish once the server stops.
     pub drain: Duration,
 }
@@ -67,6 +72,8 @@ impl Default for Limits {
             linger: Duration::from_secs(2),
             streams: 128,
             connections: 16_384,
+            // A large cluster behind one gateway holds some thousands.
+            connections_per_client: 12_288,
             drain: Duration::from_secs(30),
         }
     }
@@ -88,7 +95,7 @@ pub struct Stopped {
     pub cut: usize,
 }
 
-/// Serves `service` on `endpoint` until `stop` completes, then lets requests in flight finish.
+/// Serves `service` on `endpoint` until `stop` completes, then lets requests in flight finish; counts into `traffic`.
 ///
 /// After `stop` no connection is accepted and idle ones are closed; what still runs when [`Limits::drain`]
 /// has passed is cut. A panic of `service` ends its connection and nothing else.
@@ -99,6 +106,7 @@ pub async fn serve<S, F>(
     endpoint: impl Into<Endpoint>,
     service: S,
     limits: Limits,
+    traffic: Arc<Traffic>,
     stop: impl Future<Output = ()>,
 ) -> Stopped
 where
@@ -106,8 +114,8 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let Endpoint { socket, security } = endpoint.into();
-    let acceptor = Acceptor::new(socket, limits.connections);
-    let connections = Arc::new(Connections::new(limits.clone(), service));
+    let acceptor = Acceptor::new(socket, &limits, Arc::clone(&traffic));
+    let connections = Arc::new(Connections::new(limits.clone(), traffic, service));
     let graceful = GracefulShutdown::new();
     let mut handshakes = JoinSet::new();
     let mut open = JoinSet::new();

@@ -89,6 +89,25 @@ impl Origins {
         Origin { scheme: scheme.to_owned(), host: host.to_owned() }
     }
 
+    /// The address of the client: the peer, or whom a trusted proxy names. Of several, the last that is no trusted proxy
+    /// itself, since whatever stands before was sent by that one.
+    pub fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        if !self.is_trusted(peer) {
+            return peer;
+        }
+        let lines = headers.get_all("x-forwarded-for").iter().rev();
+        let entries = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+        let addresses = entries.map_while(|entry| entry.trim().parse::<IpAddr>().ok());
+        let mut client = peer;
+        for address in addresses {
+            client = address.to_canonical();
+            if !self.is_trusted(client) {
+                break;
+            }
+        }
+        client
+    }
+
     fn is_trusted(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|block| block.contains(peer))
     }
@@ -139,6 +158,31 @@ mod tests {
         assert_eq!(origin(&origins, "10.1.2.3", &headers), "https://hub.lab");
         assert_eq!(origin(&origins, "::ffff:10.1.2.3", &headers), "https://hub.lab");
         assert_eq!(origin(&origins, "10.2.2.3", &headers), "http://inner:8080");
+    }
+
+    #[test]
+    fn a_client_is_whom_the_trusted_proxies_name_and_nobody_else() {
+        let block = AddressBlock { address: "10.1.0.0".parse().unwrap(), prefix_bits: 16 };
+        let origins = Origins { trusted_proxies: vec![block], ..Origins::default() };
+        for (peer, forwarded, client) in [
+            ("10.2.0.1", &["192.0.2.1"][..], "10.2.0.1"),
+            ("10.1.0.1", &[], "10.1.0.1"),
+            ("10.1.0.1", &["192.0.2.1"], "192.0.2.1"),
+            ("10.1.0.1", &["198.51.100.9, 192.0.2.1"], "192.0.2.1"),
+            ("10.1.0.1", &["198.51.100.9", "192.0.2.1, 10.1.0.2"], "192.0.2.1"),
+            ("10.1.0.1", &["198.51.100.9, nonsense, 10.1.0.2"], "10.1.0.2"),
+            ("::ffff:10.1.0.1", &["2001:db8::1"], "2001:db8::1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in forwarded {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            assert_eq!(
+                origins.client(&headers, peer.parse().unwrap()),
+                client.parse::<IpAddr>().unwrap(),
+                "{peer} {forwarded:?}"
+            );
+        }
     }
 
     #[test]

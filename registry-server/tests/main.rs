@@ -21,8 +21,12 @@ mod hostile;
 mod initialize;
 #[path = "main/killed.rs"]
 mod killed;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/manifests.rs"]
 mod manifests;
+#[path = "main/metrics.rs"]
+mod metrics;
 #[path = "main/preconditions.rs"]
 mod preconditions;
 #[path = "main/referrers.rs"]

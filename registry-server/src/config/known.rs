@@ -39,6 +39,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     ("LOG_REQUESTS", "false", "a log line for each request (not a key of Quay's)"),
     ("MAXIMUM_LAYER_SIZE", "20G", "the largest blob"),
     (
+        "METRICS_TOKEN",
+        "-",
+        "a bearer token with which `/metrics` is shown off the loopback too (not a key of Quay's)",
+    ),
+    (
         "PREFERRED_URL_SCHEME",
         "-",
         "`http` or `https`: the scheme by which clients reach `SERVER_HOSTNAME`; without it, that of the connection",

@@ -12,6 +12,19 @@ fn error(text: &str) -> String {
     parse(text).unwrap_err().to_string()
 }
 
+#[test]
+fn a_token_for_metrics_is_long_enough_and_never_repeated() {
+    let (config, _) = parse("METRICS_TOKEN: 0123456789abcdef").unwrap();
+    assert_eq!(config.options.metrics_token.unwrap().expose(), "0123456789abcdef");
+    for token in ["hunter2", "'hunter2 hunter2 hunter2'"] {
+        let error = error(&format!("METRICS_TOKEN: {token}"));
+        assert_eq!(
+            error,
+            "config.yaml:1: METRICS_TOKEN: expected at least 16 visible ASCII characters, found something else"
+        );
+    }
+}
+
 /// A file as a site that runs Quay has it, with what this registry does not need.
 const QUAYS: &str = r"
 AUTHENTICATION_TYPE: Database

@@ -17,7 +17,9 @@ use hyper_util::{
 };
 use tokio::time::timeout;
 
-use super::{Body, ConnectionInfo, Limits, ReceivedBody, io::PatientIo, stream::Established};
+use super::{
+    Body, ConnectionInfo, Limits, ReceivedBody, Traffic, io::PatientIo, stream::Established, traffic::Counted,
+};
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -27,6 +29,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Connections<S> {
     engine: auto::Builder<TokioExecutor>,
     limits: Limits,
+    traffic: Arc<Traffic>,
     service: S,
 }
 
@@ -35,8 +38,8 @@ where
     S: Fn(Request<ReceivedBody>, ConnectionInfo) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    pub(super) fn new(limits: Limits, service: S) -> Self {
-        Self { engine: engine(&limits), limits, service }
+    pub(super) fn new(limits: Limits, traffic: Arc<Traffic>, service: S) -> Self {
+        Self { engine: engine(&limits), limits, traffic, service }
     }
 
     /// Serves `established` to its end, or to the end of its requests in flight once `watcher` is told to stop.
@@ -67,11 +70,12 @@ where
         &self,
         request: Request<Incoming>,
         info: ConnectionInfo,
-    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static + use<S, F> {
+    ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + 'static + use<S, F> {
         let (parts, incoming) = request.into_parts();
-        let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle);
+        let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle, Arc::clone(&self.traffic));
         let response = (self.service)(Request::from_parts(parts, body), info);
-        async move { Ok(response.await) }
+        let traffic = Arc::clone(&self.traffic);
+        async move { Ok(response.await.map(|body| Counted::new(body, traffic))) }
     }
 }
 

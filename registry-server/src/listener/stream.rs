@@ -10,16 +10,15 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
 };
 
-use super::accept::Accepted;
+use super::accept::{Accepted, Slot};
 
 /// A connection that is ready for requests, with the slot it takes until it is dropped.
 pub(super) struct Established {
     pub(super) stream: Stream,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
 }
 
 impl Established {

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 use crate::support::PASSWORD;
 
@@ -259,13 +260,28 @@ impl Connection {
         Self::over(None, address)
     }
 
+    /// A connection from another address of this machine.
+    pub(crate) fn from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let socket = runtime.block_on(async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((source, 0).into()).unwrap();
+            socket.connect(address).await.unwrap().into_std().unwrap()
+        });
+        socket.set_nonblocking(false).unwrap();
+        Self::on(socket, None)
+    }
+
     /// A connection over TLS, if there is a configuration for it. Hands are shaken with the first byte.
     pub(crate) fn over(tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> Self {
         Self::try_over(tls, address).unwrap()
     }
 
     fn try_over(tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> std::io::Result<Self> {
-        let socket = TcpStream::connect(address)?;
+        Ok(Self::on(TcpStream::connect(address)?, tls))
+    }
+
+    fn on(socket: TcpStream, tls: Option<&Arc<ClientConfig>>) -> Self {
         socket.set_read_timeout(Some(HUNG)).unwrap();
         socket.set_write_timeout(Some(HUNG)).unwrap();
         let wire = socket.try_clone().unwrap();
@@ -276,7 +292,7 @@ impl Connection {
                 Box::new(StreamOwned::new(client, wire))
             }
         };
-        Ok(Self { socket, stream })
+        Self { socket, stream }
     }
 
     /// Sends, or as much as the server takes: it may have closed already.

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use registry_core::oci::{Algorithm, Digest, NamespaceName, RepositoryName};
 use registry_core::simulation::SimulatedDisk;
 use registry_core::{Actor, Clock, Entropy, Error, NewUser, Principal, Registry, Settings};
+use registry_server::admission::AdmissionLimits;
 use registry_server::app::{App, Options};
 use registry_server::auth::setup_code::SetupCode;
 use registry_server::auth::{Auth, password};
@@ -45,6 +46,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
     pub(crate) limits: Limits,
+    pub(crate) lanes: Lanes,
     pub(crate) users: &'static [&'static str],
     pub(crate) setup_code: Option<SetupCode>,
     pub(crate) disk: SimulatedDisk,
@@ -64,8 +66,11 @@ impl Default for Setup {
                 referrers_api: true,
                 user_initialize: false,
                 log_requests: false,
+                metrics_token: None,
+                admission: AdmissionLimits::default(),
             },
             limits: Limits::default(),
+            lanes: Lanes::default(),
             users: &["alice", "bob"],
             setup_code: None,
             disk: SimulatedDisk::new(),
@@ -112,7 +117,7 @@ impl Server {
             add_user(&registry, name);
         }
         let auth = Auth::new(&registry, setup.setup_code).unwrap();
-        let (app, uploads_ended) = App::new(registry.clone(), auth, Lanes::default(), setup.options);
+        let (app, uploads_ended) = App::new(registry.clone(), auth, setup.lanes, setup.options);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let socket = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
