@@ -25,7 +25,7 @@ pub use referrers::ReferrersPage;
 pub use tags::TagsPage;
 pub use uploads::UploadWriter;
 
-use crate::content::Content;
+use crate::content::{Content, OpenBlobCounts};
 use crate::files::{Disk, DiskLock, RealDisk, SyncPoint};
 use crate::ids::Ids;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
@@ -216,6 +216,11 @@ impl Registry {
     /// How often a blob that rows name was found absent or of the wrong length since the start.
     pub fn missing_blobs(&self) -> u64 {
         self.0.missing_blobs.load(Ordering::Relaxed)
+    }
+
+    /// How the cache of open blobs does.
+    pub fn open_blobs(&self) -> OpenBlobCounts {
+        self.0.content.open_blobs()
     }
 
     /// How often the metadata file was reopened after a failure since the start.

@@ -1,12 +1,13 @@
 //! An open file of the simulated disk.
 
+use std::fs::File;
 use std::io;
 
 use rustix::io::Errno;
 
 use super::tree::{Contents, DataChange, Inode, index};
 use super::{Entry, SimulatedDisk, State};
-use crate::files::{DiskFile, SyncPoint};
+use crate::files::{DiskFile, FileStat, SyncPoint};
 
 #[derive(Debug)]
 pub(super) struct SimulatedFile {
@@ -47,6 +48,16 @@ impl DiskFile for SimulatedFile {
         Ok(count)
     }
 
+    fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        self.read_at(buffer, offset).map(Some)
+    }
+
+    fn will_read(&self, _: u64, _: u64) {}
+
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.require_writable()?;
         if bytes.is_empty() {
@@ -85,8 +96,9 @@ impl DiskFile for SimulatedFile {
         Ok(())
     }
 
-    fn names(&self) -> io::Result<u64> {
-        Ok(self.disk.state().live.names_of(self.inode))
+    fn stat(&self) -> io::Result<FileStat> {
+        let state = self.disk.state();
+        Ok(FileStat { len: self.contents(&state).bytes.len() as u64, names: state.live.names_of(self.inode) })
     }
 
     fn sync(&self, point: SyncPoint) -> io::Result<()> {
