@@ -7,10 +7,13 @@
 //! since large layers on slow links take hours.
 
 mod accept;
+mod blob_stream;
 mod connection;
 mod io;
+mod piece;
 mod request_body;
 mod response_body;
+mod sendfile;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +25,10 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use self::{accept::Acceptor, connection::Connections};
 pub use self::{
+    blob_stream::BlobStream,
+    piece::{Outbox, Piece},
     request_body::{BodyError, ReceivedBody},
-    response_body::{BlobSource, BlobStream, Body},
+    response_body::Body,
 };
 
 /// What a client may use up before its connection is refused or closed.

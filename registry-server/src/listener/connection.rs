@@ -10,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper::{Request, Response, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::Watcher},
 };
 use tokio::time::timeout;
 
-use super::{Body, ConnectionInfo, Limits, ReceivedBody, accept::Accepted, io::PatientIo};
+use super::{
+    Body, ConnectionInfo, Limits, Outbox, ReceivedBody, accept::Accepted, io::PatientIo,
+    sendfile::SendfileStream,
+};
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -45,12 +48,14 @@ where
         // Answers are written whole; waiting to fill a packet only delays them. It fails on a dead socket, as
         // reads will.
         let _ = stream.set_nodelay(true);
+        let stream = SendfileStream::new(stream);
+        let outbox = stream.outbox().clone();
         let io = TokioIo::new(PatientIo::new(stream, self.limits.write_idle, self.limits.linger));
 
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = service_fn(|request| {
             has_begun.store(true, Ordering::Relaxed);
-            self.answer(request, ConnectionInfo { peer })
+            self.answer(request, ConnectionInfo { peer }, &outbox)
         });
         let mut connection = pin!(watcher.watch(self.engine.serve_connection(io, service)));
         // The engine times the heads of requests only once it knows the protocol: this bounds a client that
@@ -69,8 +74,12 @@ where
         &self,
         request: Request<Incoming>,
         info: ConnectionInfo,
+        outbox: &Outbox,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static + use<S, F> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        if parts.version < Version::HTTP_2 {
+            parts.extensions.insert(outbox.clone());
+        }
         let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle);
         let response = (self.service)(Request::from_parts(parts, body), info);
         async move { Ok(response.await) }
