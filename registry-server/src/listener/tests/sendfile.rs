@@ -8,8 +8,15 @@ use registry_core::BlobReader;
 use super::blobs::{GET, Way, content, file_of, serving};
 use super::*;
 
-/// More than the sockets between server and client take up.
-const LARGE: usize = 48 << 20;
+/// More than the sockets take up between a server and a client that came by [`connect`].
+const LARGE: usize = 8 << 20;
+
+/// A client whose socket takes little that it does not read.
+fn connect(server: &Server) -> Client {
+    let client = server.connect();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&client.stream, 64 << 10).unwrap();
+    client
+}
 
 fn large_file() -> File {
     file_of(&content(LARGE))
@@ -20,7 +27,7 @@ async fn a_file_that_is_truncated_under_its_reader_gives_a_short_body_and_an_end
     for way in Way::ALL {
         let file = large_file();
         let server = serving(way, Limits::default(), file.try_clone().unwrap().into()).await;
-        let mut client = server.connect();
+        let mut client = connect(&server);
         client.send(GET);
         client.head();
         file.set_len(0).unwrap();
@@ -45,7 +52,7 @@ async fn a_file_that_is_unlinked_or_replaced_under_its_reader_still_gives_its_by
             named.as_file().write_all_at(&content, 0).unwrap();
             let file = named.persist(&path).unwrap();
             let server = serving(way, Limits::default(), file.into()).await;
-            let mut client = server.connect();
+            let mut client = connect(&server);
             client.send(GET);
             client.head();
             if is_replaced {
@@ -59,12 +66,12 @@ async fn a_file_that_is_unlinked_or_replaced_under_its_reader_still_gives_its_by
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::unbuffered_bytes, reason = "a call for each byte is what is tested")]
 async fn a_client_may_take_one_byte_at_a_time() {
-    const LENGTH: usize = 100_003;
+    const LENGTH: usize = 70_003;
     for way in Way::ALL {
         let server = serving(way, Limits::default(), file_of(&content(LENGTH)).into()).await;
-        let mut client = server.connect();
-        rustix::net::sockopt::set_socket_recv_buffer_size(&client.stream, 4096).unwrap();
+        let mut client = connect(&server);
         client.send("GET / HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
         let received: Vec<u8> = (&client.stream).bytes().map(Result::unwrap).collect();
         assert!(received.ends_with(&content(LENGTH)), "{way:?}");
@@ -77,7 +84,7 @@ async fn clients_that_go_away_in_the_middle_harm_nobody() {
     for way in Way::ALL {
         let server = serving(way, Limits::default(), file_of(&content).into()).await;
         for taken in [0, 1, 100_000, 3 << 20] {
-            let mut leaving = server.connect();
+            let mut leaving = connect(&server);
             leaving.send(GET);
             leaving.head();
             leaving.body(taken);
@@ -117,7 +124,7 @@ async fn mixed(way: Way, blob: BlobReader) -> Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_their_order_and_to_the_byte() {
-    let content = content(5_000_011);
+    let content = content(3_000_011);
     let requests: [(&str, &str, &[u8]); 8] = [
         ("GET /small", "200", b"small"),
         ("GET /large", "200", &content),
@@ -143,7 +150,7 @@ async fn pipelined_requests_are_answered_in_their_order_and_to_the_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_connections_share_one_open_file() {
-    let content = content(3_000_000);
+    let content = content(1_500_000);
     for way in Way::ALL {
         let server = serving(way, Limits::default(), file_of(&content).into()).await;
         std::thread::scope(|scope| {
