@@ -12,8 +12,12 @@ use tokio::task::JoinSet;
 use super::piece::{Outbox, PART_BYTES, Piece};
 use crate::lanes::{Lane, LaneError};
 
-/// What passes through this process is read in pieces of this size. A client that takes nothing keeps one of them.
-const READ_BYTES: usize = 64 * 1024;
+/// What passes through this process is read in pieces of this size: the HTTP engine holds two of them for a client that
+/// takes nothing.
+const READ_BYTES: usize = 32 * 1024;
+
+/// Up to this length a second call costs more than a copy.
+const WORTH_A_CALL_BYTES: u64 = 64 * 1024;
 
 /// How far the disk is asked to read ahead of what is being sent.
 const AHEAD_BYTES: u64 = 1 << 20;
@@ -21,7 +25,7 @@ const AHEAD_BYTES: u64 = 1 << 20;
 /// A part of a blob.
 ///
 /// Where the connection and the disk allow it the kernel sends the bytes by itself, in parts of 1 MiB; otherwise they are
-/// read in pieces of 64 KiB. Either way bytes that the system has in memory are sent at once, and only others are waited
+/// read in pieces of 32 KiB. Either way bytes that the system has in memory are sent at once, and only others are waited
 /// for, on the blob lane: a cold file must not hold up a thread that serves connections.
 ///
 /// If reading fails or the blob ends early the connection is cut, so that the client notices: its length was promised.
@@ -45,8 +49,7 @@ impl BlobStream {
         length_bytes: u64,
         outbox: Option<&Outbox>,
     ) -> Self {
-        // For little the second call costs more than the copy.
-        let is_worth_it = length_bytes > READ_BYTES as u64 && blob.as_file().is_some();
+        let is_worth_it = length_bytes > WORTH_A_CALL_BYTES && blob.as_file().is_some();
         let outbox = outbox.filter(|outbox| is_worth_it && outbox.takes_files()).cloned();
         Self { lane, blob, offset, unsent_bytes: length_bytes, outbox, work: JoinSet::new() }
     }

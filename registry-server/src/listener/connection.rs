@@ -81,7 +81,8 @@ where
             parts.extensions.insert(outbox.clone());
         }
         let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle);
-        let response = (self.service)(Request::from_parts(parts, body), info);
+        // The engine keeps room for this future as long as the connection lives: behind a box that is a few bytes.
+        let response = Box::pin((self.service)(Request::from_parts(parts, body), info));
         async move { Ok(response.await) }
     }
 }
