@@ -22,6 +22,9 @@ const WORTH_A_CALL_BYTES: u64 = 64 * 1024;
 /// How far the disk is asked to read ahead of what is being sent.
 const AHEAD_BYTES: u64 = 1 << 20;
 
+/// After so much the thread looks after others: a client may take it as fast as it is sent, and would never let go.
+const TURN_BYTES: u64 = 4 << 20;
+
 /// A part of a blob.
 ///
 /// Where the connection and the disk allow it the kernel sends the bytes by itself, in parts of 1 MiB; otherwise they are
@@ -34,6 +37,8 @@ pub struct BlobStream {
     blob: BlobReader,
     offset: u64,
     unsent_bytes: u64,
+    /// What was handed out since others had their turn.
+    turn_bytes: u64,
     outbox: Option<Outbox>,
     /// At most one task: dropping the stream gives it up.
     work: JoinSet<Result<io::Result<Bytes>, LaneError>>,
@@ -51,7 +56,7 @@ impl BlobStream {
     ) -> Self {
         let is_worth_it = length_bytes > WORTH_A_CALL_BYTES && blob.as_file().is_some();
         let outbox = outbox.filter(|outbox| is_worth_it && outbox.takes_files()).cloned();
-        Self { lane, blob, offset, unsent_bytes: length_bytes, outbox, work: JoinSet::new() }
+        Self { lane, blob, offset, unsent_bytes: length_bytes, turn_bytes: 0, outbox, work: JoinSet::new() }
     }
 
     /// How much is still to come.
@@ -63,6 +68,11 @@ impl BlobStream {
         if self.unsent_bytes == 0 {
             return Poll::Ready(None);
         }
+        if self.turn_bytes >= TURN_BYTES {
+            self.turn_bytes = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let piece = match self.outbox.clone() {
             Some(outbox) => ready!(self.poll_part(cx, &outbox)),
             None => ready!(self.poll_bytes(cx)).map(|bytes| (bytes.len(), Piece::from(bytes))),
@@ -73,6 +83,7 @@ impl BlobStream {
             }
             self.offset += length as u64;
             self.unsent_bytes -= length as u64;
+            self.turn_bytes += length as u64;
             Ok(piece)
         })))
     }

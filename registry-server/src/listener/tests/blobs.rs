@@ -1,6 +1,10 @@
 //! Blobs on their way to clients, in each way in which they are sent. `sendfile` holds what may happen meanwhile.
 
-use std::{fs::File, io::Write};
+use std::{
+    fs::File,
+    io::Write,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::Buf;
 use hyper::header::CONTENT_LENGTH;
@@ -266,6 +270,24 @@ async fn a_client_that_takes_nothing_holds_no_place_in_the_lane() {
         client.head();
     }
     assert_eq!(timeout(HUNG, lane.run(|| 1)).await.unwrap(), Ok(1));
+}
+
+#[test]
+fn a_blob_in_memory_does_not_keep_its_thread_to_itself() {
+    let blob = BlobReader::from(file_of(&content(12 << 20)));
+    blob.load(0, blob.size()).unwrap();
+    for outbox in [None, Some(&Outbox::default())] {
+        let mut stream = BlobStream::new(Lane::new(1), blob.clone(), 0, blob.size(), outbox);
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut in_a_row, mut sent) = (0, 0);
+        while sent + in_a_row < blob.size() {
+            match stream.poll_next(&mut cx) {
+                Poll::Ready(piece) => in_a_row += piece.unwrap().unwrap().remaining() as u64,
+                Poll::Pending => sent += std::mem::take(&mut in_a_row),
+            }
+            assert!(in_a_row <= 4 << 20);
+        }
+    }
 }
 
 #[test]
