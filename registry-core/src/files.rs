@@ -20,7 +20,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use database::{DatabaseFile, Reserve};
+pub(crate) use database::{DatabaseFile, Reserve, Warmth};
 pub(crate) use real::RealDisk;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use real::open_already;
@@ -102,9 +102,9 @@ pub(crate) trait DiskFile: Send + Sync + Debug + 'static {
     /// the file, or after an interruption, but 0 only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Reads as [`Self::read_at`] does, but only what is in memory: `None` if the disk would have to be waited for, or if
-    /// the system cannot tell.
-    fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
+    /// Reads as [`Self::read_at`] does what can be had without waiting for the disk; `None` if nothing can, or if that
+    /// cannot be told.
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
 
     /// Says that these bytes will be read soon. Nothing is promised.
     fn will_read(&self, offset: u64, len: u64);

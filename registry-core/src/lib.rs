@@ -16,6 +16,7 @@ mod model;
 pub mod oci;
 mod registry;
 mod settings;
+pub mod statistics;
 
 pub use access::{Action, Actor, Principal, PrincipalId};
 pub use clock::Clock;

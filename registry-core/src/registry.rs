@@ -31,6 +31,8 @@ use crate::ids::Ids;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
 use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
+use crate::model::totals;
+use crate::statistics::{Statistics, Stored};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -226,6 +228,32 @@ impl Registry {
     /// How often the metadata file was reopened after a failure since the start.
     pub fn reopenings(&self) -> u64 {
         self.0.metadata.reopenings()
+    }
+
+    /// What the registry holds; reads at most 256 rows.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn stored(&self) -> Result<Stored, Error> {
+        self.0.metadata.read(totals::sum)
+    }
+
+    /// How the registry does. Reads memory alone, so it answers while storage does not.
+    pub fn statistics(&self) -> Statistics {
+        let commits = self.0.metadata.commits();
+        Statistics {
+            waiting_writes: commits.waiting(),
+            commit_writes: commits.writes(),
+            commit_nanos: commits.nanos(),
+            reopenings: self.reopenings(),
+            missing_blobs: self.missing_blobs(),
+        }
+    }
+
+    /// Whether what only reads a few rows is likely to be answered without waiting for the disk, so that it may be called
+    /// on a thread that serves others. Now and then it does wait.
+    pub fn answers_from_memory(&self) -> bool {
+        self.0.metadata.is_in_memory()
     }
 
     /// Whether a read of the rows succeeds, for health checks.

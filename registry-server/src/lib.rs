@@ -1,5 +1,6 @@
 //! HTTP in front of `registry-core`: parsing, connections, credentials and handlers, and no rule of its own.
 
+pub mod admission;
 #[cfg(feature = "api")]
 mod api;
 pub mod app;
@@ -8,7 +9,10 @@ pub mod cli;
 pub mod config;
 pub mod lanes;
 pub mod listener;
+pub mod metrics;
 pub mod origin;
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod v2;
 pub mod wire;

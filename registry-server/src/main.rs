@@ -2,18 +2,20 @@
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use registry_core::Registry;
+use registry_core::{Clock, Registry};
 use registry_server::app::App;
 use registry_server::auth::{Auth, setup_code::SetupCode};
 use registry_server::cli::{Cli, Serve};
 use registry_server::config::{Config, LogFormat};
 use registry_server::lanes::Lanes;
-use registry_server::listener::Limits;
+use registry_server::listener::{Endpoint, Limits};
 use registry_server::server;
+use registry_server::tls::{self, Certificates, PairError};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +44,10 @@ fn run(serve: &Serve) -> Result<(), Box<dyn Error>> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let certificates = certificates(serve, &config)?;
+    if certificates.is_some() && config.options.origins.scheme.as_deref() == Some("http") {
+        tracing::warn!("PREFERRED_URL_SCHEME: clients are sent to http, and the server speaks https");
+    }
     raise_file_limit();
     let data = serve.data.clone().or_else(|| config.storage_path.clone());
     let data = data.unwrap_or_else(|| PathBuf::from("registry-data"));
@@ -50,23 +56,47 @@ fn run(serve: &Serve) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
-    runtime.block_on(listen(serve, config, registry))
+    runtime.block_on(listen(serve, config, certificates, registry))
 }
 
-async fn listen(serve: &Serve, config: Config, registry: Registry) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind(serve.listen).await?;
-    let address = listener.local_addr()?;
+/// The pair beside the configuration file, if HTTPS is this server's to speak.
+fn certificates(serve: &Serve, config: &Config) -> Result<Option<Certificates>, PairError> {
+    match serve.config.as_deref().and_then(Path::parent) {
+        Some(directory) if !config.tls_ends_in_front => Certificates::load(directory, Clock::System),
+        _ => Ok(None),
+    }
+}
+
+async fn listen(
+    serve: &Serve,
+    config: Config,
+    certificates: Option<Certificates>,
+    registry: Registry,
+) -> Result<(), Box<dyn Error>> {
+    let socket = TcpListener::bind(serve.listen).await?;
+    let address = socket.local_addr()?;
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    let lanes = Lanes::default();
+    // Taken also where there is no pair to read again: left alone, the signal would end the process.
+    let hangup = signal(SignalKind::hangup())?;
+    let endpoint = match certificates.map(Arc::new) {
+        Some(certificates) => {
+            tokio::spawn(tls::keep_fresh(Arc::clone(&certificates), lanes.blobs.clone(), hangup));
+            Endpoint::https(socket, certificates)
+        }
+        None => Endpoint::from(socket),
+    };
     let wants_code = config.setup_code && !registry.has_users()?;
     let code = if wants_code { Some(SetupCode::new(registry.random()?)) } else { None };
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on http://{address}")?;
+    writeln!(stdout, "listening on {scheme}://{address}")?;
     if let Some(code) = &code {
         writeln!(stdout, "setup code: {code}")?;
     }
     stdout.flush()?;
     let auth = Auth::new(&registry, code)?;
-    let (app, uploads_ended) = App::new(registry, auth, Lanes::default(), config.options);
-    Ok(server::run(listener, app, uploads_ended, Limits::default(), stopped()?).await?)
+    let (app, uploads_ended) = App::new(registry, auth, lanes, config.options);
+    Ok(server::run(endpoint, app, uploads_ended, Limits::default(), stopped()?).await?)
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses among them.

@@ -21,8 +21,12 @@ mod hostile;
 mod initialize;
 #[path = "main/killed.rs"]
 mod killed;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/manifests.rs"]
 mod manifests;
+#[path = "main/metrics.rs"]
+mod metrics;
 #[path = "main/preconditions.rs"]
 mod preconditions;
 #[path = "main/referrers.rs"]
@@ -35,6 +39,8 @@ mod stopping;
 mod support;
 #[path = "main/tags.rs"]
 mod tags;
+#[path = "main/tls.rs"]
+mod tls;
 #[path = "main/token.rs"]
 mod token;
 #[path = "main/uploads.rs"]

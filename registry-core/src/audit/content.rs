@@ -7,17 +7,19 @@ use super::{Findings, all};
 use crate::content::hash_reader;
 use crate::metadata::ReadTxn;
 use crate::model::keys::{NamespaceId, Unlink};
-use crate::model::records::Count;
+use crate::model::records::{Count, Totals};
 use crate::model::tables::{
     BLOB_GRACE, BLOB_REPOSITORIES, BLOBS, MANIFEST_BLOBS, MANIFEST_LINKS, MANIFESTS, NAMESPACE_BLOBS,
-    REPOSITORY, REPOSITORY_BLOBS, UNLINKS, UPLOAD_EXPIRY, UPLOADS,
+    REPOSITORY, REPOSITORY_BLOBS, TOTALS, UNLINKS, UPLOAD_EXPIRY, UPLOADS,
 };
+use crate::model::totals::{row_of, row_of_upload};
 use crate::oci::{Algorithm, Digest};
 use crate::{Error, Registry};
 
 pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     references(rows, findings)?;
     links(rows, findings)?;
+    totals(rows, findings)?;
     let expiry = all(rows, &UPLOADS)?.iter().map(|(id, row)| ((row.expires_ms, *id), ())).collect();
     findings.compare("upload expiry", &expiry, &all(rows, &UPLOAD_EXPIRY)?);
     Ok(())
@@ -62,6 +64,26 @@ fn links(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     }
     let counted = all(rows, &BLOBS)?.into_iter().map(|(digest, row)| (digest, row.namespaces)).collect();
     findings.compare("blobs, namespaces of", &namespaces, &counted);
+    Ok(())
+}
+
+/// What the whole registry holds.
+fn totals(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    let mut recount: BTreeMap<u8, Totals> = BTreeMap::new();
+    for (digest, blob) in all(rows, &BLOBS)? {
+        let row = recount.entry(row_of(&digest)).or_default();
+        row.blobs += 1;
+        row.blob_bytes += blob.size;
+    }
+    for (digest, manifest) in all(rows, &MANIFESTS)? {
+        let row = recount.entry(row_of(&digest)).or_default();
+        row.manifests += 1;
+        row.manifest_bytes += manifest.size;
+    }
+    for id in all(rows, &UPLOADS)?.into_keys() {
+        recount.entry(row_of_upload(id)).or_default().uploads += 1;
+    }
+    findings.compare("totals", &recount, &all(rows, &TOTALS)?);
     Ok(())
 }
 

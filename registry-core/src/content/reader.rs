@@ -45,8 +45,8 @@ impl BlobReader {
     ///
     /// # Errors
     /// [`Error::File`] if the disk fails.
-    pub fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>, Error> {
-        Ok(self.file().try_read_at(buffer, offset)?)
+    pub fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>, Error> {
+        Ok(self.file().read_at_once(buffer, offset)?)
     }
 
     /// Whether `length` bytes from `offset` on seem to be in memory, so that the kernel can send them without waiting for
@@ -55,7 +55,7 @@ impl BlobReader {
         let end = offset + length;
         let step = usize::try_from(LOOK_BYTES).unwrap_or(usize::MAX);
         let mut looked_at = (offset..end).step_by(step).chain(end.checked_sub(1));
-        looked_at.all(|at| matches!(self.file().try_read_at(&mut [0], at), Ok(Some(_))))
+        looked_at.all(|at| matches!(self.file().read_at_once(&mut [0], at), Ok(Some(_))))
     }
 
     /// Brings `length` bytes from `offset` on into memory; waits for the disk.

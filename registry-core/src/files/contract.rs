@@ -122,6 +122,18 @@ fn reading_stops_at_the_end() {
 }
 
 #[test]
+fn what_is_read_at_once_is_what_is_read() {
+    on_both(|disk, root| {
+        let file = file_with(disk, &root.join("file"), b"abc");
+        let mut buffer = [b'-'; 4];
+        // A file system that cannot tell answers with nothing.
+        if let Some(count) = file.read_at_once(&mut buffer, 1).unwrap() {
+            assert_eq!((count, &buffer), (2, b"bc--"));
+        }
+    });
+}
+
+#[test]
 fn gaps_and_added_length_read_as_zeros() {
     on_both(|disk, root| {
         let file = file_with(disk, &root.join("file"), b"abc");

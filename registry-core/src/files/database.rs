@@ -9,7 +9,7 @@ mod tests;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{Disk, DiskFile, SyncPoint};
 use crate::error::is_full;
@@ -22,6 +22,7 @@ const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 pub(crate) struct DatabaseFile {
     file: Arc<dyn DiskFile>,
     reserve: Arc<Reserve>,
+    warmth: Arc<Warmth>,
     closed: AtomicBool,
 }
 
@@ -47,12 +48,17 @@ impl DatabaseFile {
     fn on(file: Arc<dyn DiskFile>) -> Self {
         let reserve = Arc::new(Reserve { file: Arc::clone(&file), short: AtomicBool::new(true) });
         reserve.is_whole();
-        Self { file, reserve, closed: AtomicBool::new(false) }
+        Self { file, reserve, warmth: Arc::default(), closed: AtomicBool::new(false) }
     }
 
     /// The space kept ahead of this file.
     pub(crate) fn reserve(&self) -> Arc<Reserve> {
         Arc::clone(&self.reserve)
+    }
+
+    /// Whether reads of this file wait for the disk.
+    pub(crate) fn warmth(&self) -> Arc<Warmth> {
+        Arc::clone(&self.warmth)
     }
 
     fn opened(&self) -> io::Result<&dyn DiskFile> {
@@ -89,7 +95,13 @@ impl redb::StorageBackend for DatabaseFile {
         let file = self.opened()?;
         let mut rest = out;
         while !rest.is_empty() {
-            let count = file.read_at(rest, offset)?;
+            let count = match file.read_at_once(rest, offset)? {
+                Some(count) => count,
+                None => {
+                    self.warmth.waited();
+                    file.read_at(rest, offset)?
+                }
+            };
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -122,6 +134,29 @@ impl redb::StorageBackend for DatabaseFile {
     fn close(&self) -> io::Result<()> {
         self.closed.store(true, Ordering::Release);
         Ok(())
+    }
+}
+
+/// How many callers are told to expect a wait after a read that had to wait for the disk.
+const COLD_CALLS: u32 = 64;
+
+/// Whether the pages of a database file are in memory, going by the reads of late.
+#[derive(Debug, Default)]
+pub(crate) struct Warmth {
+    /// Callers that are yet to be told to expect a wait.
+    cold_calls: AtomicU32,
+}
+
+impl Warmth {
+    fn waited(&self) {
+        self.cold_calls.store(COLD_CALLS, Ordering::Relaxed);
+    }
+
+    /// Whether the next read is likely to be answered from memory. It may still wait, but where many do, all but one in
+    /// [`COLD_CALLS`] callers are told before.
+    pub(crate) fn is_warm(&self) -> bool {
+        let one_less = |calls: u32| calls.checked_sub(1);
+        self.cold_calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err()
     }
 }
 

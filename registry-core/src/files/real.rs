@@ -112,11 +112,13 @@ impl DiskFile for RealFile {
         rustix::io::retry_on_intr(|| rustix::io::pread(&self.0, &mut *buffer, offset)).map_err(Into::into)
     }
 
-    fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-        let mut buffers = [IoSliceMut::new(buffer)];
-        let mut read = || rustix::io::preadv2(&self.0, &mut buffers, offset, ReadWriteFlags::NOWAIT);
-        match rustix::io::retry_on_intr(&mut read) {
-            // Not in memory; or the kernel or the file system does not know the flag.
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let read = || {
+            let mut buffers = [IoSliceMut::new(&mut *buffer)];
+            rustix::io::preadv2(&self.0, &mut buffers, offset, ReadWriteFlags::NOWAIT)
+        };
+        match rustix::io::retry_on_intr(read) {
+            // Older systems, and some file systems, do not know the question.
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
             read => Ok(Some(read?)),
         }

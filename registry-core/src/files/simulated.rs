@@ -37,6 +37,7 @@ struct State {
     omitted: HashSet<SyncPoint>,
     failing: HashMap<SyncPoint, Failing>,
     limit_bytes: u64,
+    is_cold: bool,
 }
 
 /// Which of the syncs to come fail.
@@ -78,6 +79,7 @@ impl SimulatedDisk {
             omitted: HashSet::new(),
             failing: HashMap::new(),
             limit_bytes: u64::MAX,
+            is_cold: false,
         })))
     }
 
@@ -101,6 +103,11 @@ impl SimulatedDisk {
     /// what room there is. What is there stays.
     pub fn limit(&self, bytes: u64) {
         self.state().limit_bytes = bytes;
+    }
+
+    /// Whether every read has to wait for the disk from now on.
+    pub fn set_cold(&self, is_cold: bool) {
+        self.state().is_cold = is_cold;
     }
 
     /// The bytes that count against the limit: of each named file its length, or the space kept for it if that is more.

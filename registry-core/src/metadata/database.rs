@@ -9,7 +9,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use super::overlay::Changes;
 use super::table::{RawRow, Rows};
 use crate::Error;
-use crate::files::{DatabaseFile, Disk, Reserve};
+use crate::files::{DatabaseFile, Disk, Reserve, Warmth};
 
 /// The shared transaction of a batch.
 pub(super) type Transaction = redb::WriteTransaction;
@@ -23,15 +23,16 @@ const fn definition(table: &'static str) -> TableDefinition<'static, &'static [u
 pub(super) struct Opened {
     pub(super) database: redb::Database,
     pub(super) reserve: Arc<Reserve>,
+    pub(super) warmth: Arc<Warmth>,
 }
 
 /// Opens the database at `path`, or makes it.
 pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path, cache_bytes: usize) -> Result<Opened, Error> {
     let file = DatabaseFile::open(disk, path)?;
-    let reserve = file.reserve();
+    let (reserve, warmth) = (file.reserve(), file.warmth());
     let database =
         redb::Builder::new().set_cache_size(cache_bytes).create_with_backend(file).map_err(failed)?;
-    Ok(Opened { database, reserve })
+    Ok(Opened { database, reserve, warmth })
 }
 
 /// Begins the shared transaction of a batch. Its commit is durable and leaves a database that reopens in

@@ -148,19 +148,32 @@ impl Registry {
         name: &RepositoryName,
         reference: &Reference,
     ) -> Result<ManifestContent, Error> {
-        let (info, record) = self.0.metadata.read(|rows| {
-            let info = self.info(rows, actor, name, reference)?;
-            let record = rows.get(&MANIFEST_BYTES, &info.digest)?;
-            Ok((info, record))
-        })?;
-        let bytes = match record {
-            Some(record) => record.into(),
+        let (info, row) = self.manifest_row(actor, name, reference)?;
+        let bytes = match row {
+            Some(bytes) => bytes,
             None => {
                 let file = self.open_file(&info.digest, info.size)?;
                 file.ok_or_else(|| Error::ManifestUnknown(info.digest.to_string()))?.whole()?
             }
         };
         Ok(ManifestContent { info, bytes })
+    }
+
+    /// What is known of a manifest, with its bytes unless it is so large that they are a file.
+    ///
+    /// # Errors
+    /// As [`Registry::manifest`].
+    pub fn manifest_row(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<(ManifestInfo, Option<Bytes>), Error> {
+        self.0.metadata.read(|rows| {
+            let info = self.info(rows, actor, name, reference)?;
+            let bytes = rows.get(&MANIFEST_BYTES, &info.digest)?;
+            Ok((info, bytes.map(Bytes::from)))
+        })
     }
 
     /// What is known of a manifest without its bytes.

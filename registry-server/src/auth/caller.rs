@@ -48,7 +48,7 @@ impl From<SignInError> for Refusal {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::Wrong => Self::invalid_credential("the name or the password is wrong"),
-            SignInError::Busy => Self::too_many(),
+            SignInError::Busy => Self::too_many_sign_ins(),
             SignInError::Registry(error) => error.into(),
         }
     }
@@ -99,7 +99,7 @@ impl Auth {
     ) -> Result<Principal, SignInError> {
         let name = user.to_owned();
         let account: Option<Account> =
-            app.call(move |registry| registry.account(&name)).await.map_err(SignInError::Registry)?;
+            app.ask(move |registry| registry.account(&name)).await.map_err(SignInError::Registry)?;
         let account = account.filter(|account| !account.is_disabled);
         let principal = account.as_ref().map(|account| account.principal);
         let hash = match account {

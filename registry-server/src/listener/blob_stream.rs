@@ -104,7 +104,7 @@ impl BlobStream {
         let (offset, length) = (self.offset, self.at_most(READ_BYTES));
         if self.work.is_empty() {
             let mut piece = BytesMut::zeroed(length);
-            if let Some(read) = self.blob.try_read_at(&mut piece, offset).map_err(io::Error::other)? {
+            if let Some(read) = self.blob.read_at_once(&mut piece, offset).map_err(io::Error::other)? {
                 piece.truncate(read);
                 return Poll::Ready(Ok(piece.freeze()));
             }

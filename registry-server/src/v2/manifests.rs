@@ -45,14 +45,20 @@ impl Call {
     }
 
     async fn get_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
-        let (actor, asked) = (self.caller.actor, reference.clone());
+        let (actor, at, asked) = (self.caller.actor, repository.clone(), reference.clone());
+        let (info, row) = self.ask(move |registry| registry.manifest_row(&actor, &at, &asked)).await?;
+        if let Some(bytes) = row {
+            return Ok(self.described(&info, &reference, Body::Full(bytes)));
+        }
+        // A file is read, so the whole question goes to where waiting is fine.
+        let asked = reference.clone();
         let manifest = self.registry(move |registry| registry.manifest(&actor, &repository, &asked)).await?;
         Ok(self.described(&manifest.info, &reference, Body::Full(manifest.bytes)))
     }
 
     async fn head_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
         let (actor, asked) = (self.caller.actor, reference.clone());
-        let info = self.registry(move |registry| registry.manifest_info(&actor, &repository, &asked)).await?;
+        let info = self.ask(move |registry| registry.manifest_info(&actor, &repository, &asked)).await?;
         let mut response = self.described(&info, &reference, Body::Empty);
         if response.status() == StatusCode::OK {
             reply::set(&mut response, hyper::header::CONTENT_LENGTH, info.size);
@@ -110,7 +116,8 @@ impl Call {
 
     async fn received_manifest(&self, body: &mut Option<ReceivedBody>) -> Result<Manifest, Refusal> {
         let Some(body) = body else { return Err(Refusal::from(registry_core::Error::Unavailable)) };
-        let bytes = body.collect_up_to(registry_core::oci::manifest::MAX_BYTES).await.map_err(|error| {
+        let received = self.turn.collect_up_to(registry_core::oci::manifest::MAX_BYTES, body).await?;
+        let bytes = received.map_err(|error| {
             let status = match error {
                 BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::Idle | BodyError::Broken(_) => StatusCode::REQUEST_TIMEOUT,

@@ -179,7 +179,7 @@ fn what_is_in_memory_is_read_without_waiting() {
     blob.load(0, 300_000).unwrap();
     assert!(blob.is_in_memory(0, 300_000) && blob.is_in_memory(299_999, 1));
     let mut buffer = [0; 4];
-    assert_eq!(blob.try_read_at(&mut buffer, 299_998).unwrap(), Some(2));
+    assert_eq!(blob.read_at_once(&mut buffer, 299_998).unwrap(), Some(2));
     assert_eq!(&buffer[..2], b"xx");
-    assert_eq!(blob.try_read_at(&mut buffer, 300_000).unwrap(), Some(0));
+    assert_eq!(blob.read_at_once(&mut buffer, 300_000).unwrap(), Some(0));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
 
-use super::{DatabaseFile, RESERVE_BYTES};
+use super::{COLD_CALLS, DatabaseFile, RESERVE_BYTES};
 use crate::files::{Disk, SimulatedDisk, SyncPoint};
 
 const PATH: &str = "/registry.redb";
@@ -46,6 +46,21 @@ fn rows(database: &Database) -> Vec<u8> {
         key.value()[0]
     };
     table.range::<&[u8]>(..).unwrap().map(|row| check(row.unwrap())).collect()
+}
+
+#[test]
+fn callers_are_told_to_expect_a_wait_for_a_while_after_there_was_one() {
+    let disk = SimulatedDisk::new();
+    let file = file(&disk);
+    let warmth = file.warmth();
+    assert!(warmth.is_warm());
+    disk.set_cold(true);
+    file.read(0, &mut [0; 8]).unwrap();
+    disk.set_cold(false);
+    assert!((0..COLD_CALLS).all(|_| !warmth.is_warm()));
+    assert!(warmth.is_warm());
+    file.read(0, &mut [0; 8]).unwrap();
+    assert!(warmth.is_warm(), "a read that memory answers changes nothing");
 }
 
 /// Makes a database and commits some rows; answers after how many operations each commit was acknowledged.

@@ -48,14 +48,14 @@ impl DiskFile for SimulatedFile {
         Ok(count)
     }
 
-    fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-        self.read_at(buffer, offset).map(Some)
-    }
-
     fn will_read(&self, _: u64, _: u64) {}
 
     fn as_file(&self) -> Option<&File> {
         None
+    }
+
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        if self.disk.state().is_cold { Ok(None) } else { self.read_at(buffer, offset).map(Some) }
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
