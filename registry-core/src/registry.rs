@@ -25,7 +25,7 @@ pub use referrers::ReferrersPage;
 pub use tags::TagsPage;
 pub use uploads::UploadWriter;
 
-use crate::content::{Content, OpenBlobCounts};
+use crate::content::Content;
 use crate::files::{Disk, DiskLock, RealDisk, SyncPoint};
 use crate::ids::Ids;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
@@ -220,11 +220,6 @@ impl Registry {
         self.0.missing_blobs.load(Ordering::Relaxed)
     }
 
-    /// How the cache of open blobs does.
-    pub fn open_blobs(&self) -> OpenBlobCounts {
-        self.0.content.open_blobs()
-    }
-
     /// How often the metadata file was reopened after a failure since the start.
     pub fn reopenings(&self) -> u64 {
         self.0.metadata.reopenings()
@@ -247,6 +242,7 @@ impl Registry {
             commit_nanos: commits.nanos(),
             reopenings: self.reopenings(),
             missing_blobs: self.missing_blobs(),
+            open_blobs: self.0.content.open_blobs(),
         }
     }
 

@@ -46,7 +46,7 @@ impl OpenBlob {
 }
 
 /// How the cache of open blobs does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenBlobCounts {
     /// Reads that found their blob open, since the start.
     pub hits: u64,

@@ -243,7 +243,7 @@ fn a_large_blob_on_files_comes_to_the_byte_whole_and_in_parts() {
         let part = get(&server, &path, "Range", &format!("bytes={first}-{last}")).is(206);
         assert!(part.body == content[first..=last], "{first}-{last}");
     }
-    let counts = server.registry.open_blobs();
+    let counts = server.registry.statistics().open_blobs;
     assert_eq!((counts.misses, counts.entries), (1, 1), "it was opened once");
 }
 
