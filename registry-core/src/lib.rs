@@ -20,7 +20,7 @@ pub mod statistics;
 
 pub use access::{Action, Actor, Principal, PrincipalId};
 pub use clock::Clock;
-pub use content::BlobReader;
+pub use content::{BlobReader, OpenBlobCounts};
 pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::UploadId;

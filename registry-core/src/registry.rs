@@ -242,6 +242,7 @@ impl Registry {
             commit_nanos: commits.nanos(),
             reopenings: self.reopenings(),
             missing_blobs: self.missing_blobs(),
+            open_blobs: self.0.content.open_blobs(),
         }
     }
 

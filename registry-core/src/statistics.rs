@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::content::OpenBlobCounts;
+
 /// Counts observations by fixed upper bounds: one atomic addition for the bucket and one for the sum.
 #[derive(Debug)]
 pub struct Histogram<const N: usize> {
@@ -82,6 +84,8 @@ pub struct Statistics {
     pub reopenings: u64,
     /// How often a blob that rows name was found absent or of the wrong length.
     pub missing_blobs: u64,
+    /// The cache of open blobs.
+    pub open_blobs: OpenBlobCounts,
 }
 
 #[cfg(test)]

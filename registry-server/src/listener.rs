@@ -7,13 +7,16 @@
 //! since large layers on slow links take hours.
 
 mod accept;
+mod blob_stream;
 mod connection;
 mod endpoint;
 #[cfg(feature = "tls")]
 mod handshake;
 mod io;
+mod piece;
 mod request_body;
 mod response_body;
+mod sendfile;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -27,9 +30,11 @@ use tokio::{task::JoinSet, time::timeout};
 
 use self::{accept::Acceptor, connection::Connections};
 pub use self::{
+    blob_stream::BlobStream,
     endpoint::Endpoint,
+    piece::{Outbox, Piece},
     request_body::{BodyError, ReceivedBody},
-    response_body::{BlobSource, BlobStream, Body},
+    response_body::Body,
     traffic::Traffic,
 };
 

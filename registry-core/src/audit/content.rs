@@ -124,7 +124,7 @@ fn audit_file(
     deep: bool,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    match registry.content().read(digest, size)? {
+    match registry.content().open_by_path(digest, size)? {
         None => findings.0.push(format!("files: {digest} is absent or not {size} bytes long")),
         Some(file) if deep => {
             let actual = hash_reader(&file, digest.algorithm())?;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper::{Request, Response, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::Watcher},
@@ -18,7 +18,8 @@ use hyper_util::{
 use tokio::time::timeout;
 
 use super::{
-    Body, ConnectionInfo, Limits, ReceivedBody, Traffic, io::PatientIo, stream::Established, traffic::Counted,
+    Body, ConnectionInfo, Limits, Outbox, ReceivedBody, Traffic, io::PatientIo, stream::Established,
+    traffic::Counted,
 };
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
@@ -46,12 +47,13 @@ where
     pub(super) async fn serve(self: Arc<Self>, established: Established, watcher: Watcher) {
         let Established { stream, peer, slot: _slot } = established;
         let info = ConnectionInfo { peer, is_tls: stream.is_tls() };
+        let outbox = stream.outbox().cloned();
         let io = TokioIo::new(PatientIo::new(stream, self.limits.write_idle, self.limits.linger));
 
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = service_fn(|request| {
             has_begun.store(true, Ordering::Relaxed);
-            self.answer(request, info)
+            self.answer(request, info, outbox.as_ref())
         });
         let mut connection = pin!(watcher.watch(self.engine.serve_connection(io, service)));
         // The engine times the heads of requests only once it knows the protocol: this bounds a client that
@@ -70,10 +72,15 @@ where
         &self,
         request: Request<Incoming>,
         info: ConnectionInfo,
+        outbox: Option<&Outbox>,
     ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + 'static + use<S, F> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        if let Some(outbox) = outbox.filter(|_| parts.version < Version::HTTP_2) {
+            parts.extensions.insert(outbox.clone());
+        }
         let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle, Arc::clone(&self.traffic));
-        let response = (self.service)(Request::from_parts(parts, body), info);
+        // The engine keeps room for this future as long as the connection lives: behind a box that is a few bytes.
+        let response = Box::pin((self.service)(Request::from_parts(parts, body), info));
         let traffic = Arc::clone(&self.traffic);
         async move { Ok(response.await.map(|body| Counted::new(body, traffic))) }
     }

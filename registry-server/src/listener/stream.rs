@@ -7,12 +7,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+#[cfg(feature = "tls")]
+use tokio::net::TcpStream;
 
-use super::accept::{Accepted, Slot};
+use super::{
+    accept::{Accepted, Slot},
+    piece::Outbox,
+    sendfile::SendfileStream,
+};
 
 /// A connection that is ready for requests, with the slot it takes until it is dropped.
 pub(super) struct Established {
@@ -24,13 +27,13 @@ pub(super) struct Established {
 impl Established {
     pub(super) fn plain(accepted: Accepted) -> Self {
         let Accepted { stream, peer, slot } = accepted;
-        Self { stream: Stream::Plain(stream), peer, slot }
+        Self { stream: Stream::Plain(SendfileStream::new(stream)), peer, slot }
     }
 }
 
 /// What is under HTTP.
 pub(super) enum Stream {
-    Plain(TcpStream),
+    Plain(SendfileStream),
     #[cfg(feature = "tls")]
     Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
 }
@@ -38,6 +41,15 @@ pub(super) enum Stream {
 impl Stream {
     pub(super) fn is_tls(&self) -> bool {
         !matches!(self, Self::Plain(_))
+    }
+
+    /// Where pieces of files are made for the kernel to send, if it can on this stream.
+    pub(super) fn outbox(&self) -> Option<&Outbox> {
+        match self {
+            Self::Plain(stream) => Some(stream.outbox()),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod blobs;
 mod bodies;
 mod connections;
+mod sendfile;
 mod stopping;
 
 use std::{

@@ -124,7 +124,12 @@ impl Page<'_> {
         let help = "How often the metadata file was reopened after a failure";
         self.counter("registry_reopenings", help, did.reopenings)?;
         let help = "How often a named blob was found absent or of the wrong length";
-        self.counter("registry_missing_blobs", help, did.missing_blobs)
+        self.counter("registry_missing_blobs", help, did.missing_blobs)?;
+        self.gauge("registry_open_blobs", "Blobs that are kept open", did.open_blobs.entries as u64)?;
+        let help = "Reads of blobs that found them open";
+        self.counter("registry_open_blob_hits", help, did.open_blobs.hits)?;
+        let help = "Reads of blobs that had to open a file";
+        self.counter("registry_open_blob_misses", help, did.open_blobs.misses)
     }
 
     fn stored(&mut self, stored: &Stored) -> fmt::Result {
