@@ -205,6 +205,14 @@ impl Content {
         self.open.counts()
     }
 
+    /// Whether the digest has a file, of whatever length.
+    pub(crate) fn has_file(&self, digest: &Digest) -> Result<bool, Error> {
+        match self.disk.open_read(&self.blob_path(digest)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            opened => Ok(opened.map(|_| true)?),
+        }
+    }
+
     /// Removes the file of a digest that no row names.
     pub(crate) fn unlink_blob(&self, lock: &DigestLock<'_>) -> Result<(), Error> {
         self.change(lock, |path| self.disk.unlink(path))
@@ -261,6 +269,6 @@ pub(crate) fn hash_file(file: &dyn DiskFile, algorithm: Algorithm, len: u64) -> 
 }
 
 /// Hashes a blob whole.
-pub(crate) fn hash_reader(blob: &BlobReader, algorithm: Algorithm) -> Result<Digest, Error> {
+pub(crate) fn hash_file_of(blob: &BlobReader, algorithm: Algorithm) -> Result<Digest, Error> {
     Ok(hash_file(blob.file(), algorithm, blob.size())?.finish())
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-pub use accounts::{Account, NewUser};
+pub use accounts::{Account, AccountInfo, NewUser};
 pub use background::Swept;
 pub use blobs::{BlobInfo, Mounted};
 pub use catalog::CatalogPage;
@@ -79,6 +79,8 @@ struct Inner {
     last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
     /// Files may lie about that no row names.
     needs_sweep: AtomicBool,
+    /// They are being looked for.
+    is_sweeping: AtomicBool,
     missing_blobs: AtomicU64,
     /// Held as long as the registry lives.
     _lock: DiskLock,
@@ -136,6 +138,7 @@ impl Registry {
             wake: Arc::default(),
             last_worked: Mutex::default(),
             needs_sweep: AtomicBool::new(!was_stopped),
+            is_sweeping: AtomicBool::new(false),
             missing_blobs: AtomicU64::new(0),
             settings,
             clock,
@@ -215,6 +218,11 @@ impl Registry {
         self.0.clock.now_ms()
     }
 
+    /// Whether files may lie about that no row names, as after an unclean stop, and the search for them has not ended.
+    pub fn awaits_sweep(&self) -> bool {
+        self.0.needs_sweep.load(Ordering::SeqCst) || self.0.is_sweeping.load(Ordering::SeqCst)
+    }
+
     /// How often a blob that rows name was found absent or of the wrong length since the start.
     pub fn missing_blobs(&self) -> u64 {
         self.0.missing_blobs.load(Ordering::Relaxed)
@@ -267,11 +275,6 @@ impl Registry {
     /// The files, for the audit.
     pub(crate) fn content(&self) -> &Content {
         &self.0.content
-    }
-
-    /// Whether files may lie about that no row names.
-    pub(crate) fn needs_sweep(&self) -> &AtomicBool {
-        &self.0.needs_sweep
     }
 }
 

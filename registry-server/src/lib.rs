@@ -7,6 +7,8 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "api")]
+pub mod control;
 pub mod lanes;
 pub mod listener;
 pub mod metrics;

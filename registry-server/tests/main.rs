@@ -11,6 +11,8 @@ mod blobs;
 mod catalog;
 #[path = "main/client.rs"]
 mod client;
+#[path = "main/control.rs"]
+mod control;
 #[path = "main/full_disk.rs"]
 mod full_disk;
 #[path = "main/hidden.rs"]

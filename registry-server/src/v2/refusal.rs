@@ -174,7 +174,9 @@ impl From<Error> for Refusal {
             Error::NameTaken(_) => (StatusCode::CONFLICT, Code::NameInvalid),
             Error::AlreadyInitialized => (StatusCode::CONFLICT, Code::Denied),
             Error::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable),
-            Error::Unavailable | Error::InUse(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Error::Unavailable | Error::InUse(_) | Error::GivenUp => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+            }
             Error::Corrupt(_) | Error::Metadata(_) | Error::File(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown)
             }
