@@ -191,6 +191,11 @@ impl Content {
         Ok(opened)
     }
 
+    /// As [`Self::read`], if others read it already.
+    pub(crate) fn at_hand(&self, digest: &Digest, size: u64) -> Option<BlobReader> {
+        self.open.at_hand(digest, size).map(BlobReader)
+    }
+
     /// As [`Self::read`], for who looks at many files once: by its path, whatever is open already.
     pub(crate) fn open_by_path(&self, digest: &Digest, size: u64) -> Result<Option<BlobReader>, Error> {
         let file = match self.disk.open_read(&self.blob_path(digest)) {

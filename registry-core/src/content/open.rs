@@ -111,17 +111,26 @@ impl OpenBlobs {
 
     /// The open blob, if its file still stands; or else what [`Self::insert`] wants once it has been opened.
     pub(super) fn get(&self, digest: &Digest, size: u64) -> Result<Arc<OpenBlob>, Before> {
-        let (found, gone) = self.lock().find(digest);
-        drop(gone);
-        if let Some(blob) = found {
-            if blob.size == size && blob.stands() {
-                self.hits.fetch_add(1, Ordering::Relaxed);
-                return Ok(blob);
-            }
-            self.evict(digest);
+        if let Some(blob) = self.at_hand(digest, size) {
+            return Ok(blob);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        Err(Before { evictions: self.lock().evictions })
+        let mut state = self.lock();
+        // What is there does not stand.
+        let gone = state.remove(digest);
+        let evictions = state.evictions;
+        drop(state);
+        drop(gone);
+        Err(Before { evictions })
+    }
+
+    /// The open blob, if there is one and its file still stands.
+    pub(super) fn at_hand(&self, digest: &Digest, size: u64) -> Option<Arc<OpenBlob>> {
+        let (found, gone) = self.lock().find(digest);
+        drop(gone);
+        let blob = found.filter(|blob| blob.size == size && blob.stands())?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(blob)
     }
 
     /// Keeps a blob that was opened after `before`, unless something was evicted since: it may have been this one, and

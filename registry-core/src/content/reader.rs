@@ -97,6 +97,11 @@ impl BlobReader {
         Ok(Some(self.0.small.get_or_init(|| bytes).clone()))
     }
 
+    /// Whether [`Self::small`] answers without reading the file.
+    pub fn is_at_hand(&self) -> bool {
+        self.size() > SMALL_BYTES || self.0.small.get().is_some()
+    }
+
     /// All bytes, read from the file.
     pub(crate) fn whole(&self) -> Result<Bytes, Error> {
         let mut bytes = vec![0; usize::try_from(self.size()).unwrap_or(0)];

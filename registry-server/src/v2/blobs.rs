@@ -46,13 +46,7 @@ impl Call {
     }
 
     async fn get_blob(&self, repository: RepositoryName, digest: Digest) -> Reply {
-        let (actor, is_get) = (self.caller.actor, self.head.method == Method::GET);
-        let found = self.registry(move |registry| {
-            let blob = registry.blob(&actor, &repository, &digest)?;
-            let small = if is_get { blob.small()? } else { None };
-            Ok(Found { blob, small })
-        });
-        let found = found.await?;
+        let found = self.find_blob(repository, digest).await?;
         let tag = digest.to_string();
         let mut response = if if_none_match(self.headers(IF_NONE_MATCH), Some(&tag)) {
             reply::empty(StatusCode::NOT_MODIFIED)
@@ -63,6 +57,23 @@ impl Call {
         reply::set(&mut response, ETAG, reply::entity_tag(&digest));
         reply::set(&mut response, CACHE_CONTROL, IMMUTABLE);
         Ok(response)
+    }
+
+    /// At once if the blob is open, else where waiting for the disk is fine.
+    async fn find_blob(&self, repository: RepositoryName, digest: Digest) -> Result<Found, Refusal> {
+        let (actor, is_get, at) = (self.caller.actor, self.head.method == Method::GET, repository.clone());
+        let found = move |blob: BlobReader| {
+            let small = if is_get { blob.small()? } else { None };
+            Ok(Found { blob, small })
+        };
+        let at_hand = self.ask(move |registry| {
+            let blob = registry.blob_at_hand(&actor, &at, &digest)?;
+            blob.filter(|blob| !is_get || blob.is_at_hand()).map(found).transpose()
+        });
+        match at_hand.await? {
+            Some(found) => Ok(found),
+            None => self.registry(move |registry| found(registry.blob(&actor, &repository, &digest)?)).await,
+        }
     }
 
     /// The blob, or the part of it that was asked for. A range means something to GET alone (RFC 9110, section 14.2).
