@@ -1,9 +1,10 @@
 //! Proof that the rows agree: every count equals a recount, every index entry has its row, every named digest has its
 //! file, and nothing unnamed is left behind.
 //!
-//! It reads everything, holds the keys in memory, and wants nobody else to write meanwhile.
+//! It reads everything and holds the keys in memory. Others go on working: the rows are those of one moment.
 
 mod content;
+mod files;
 mod manifests;
 mod names;
 mod tags;
@@ -17,9 +18,29 @@ use crate::metadata::key::Component;
 use crate::metadata::{ReadTxn, Record, Rows, Table};
 use crate::{Error, Registry};
 
-/// What does not agree, a line each.
+/// What a look through all rows and files came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditReport {
+    /// What does not agree, a line each.
+    pub findings: Vec<String>,
+    /// Files that no row names while the search for such files, after an unclean stop, has not ended. It finds them.
+    pub awaiting: Vec<String>,
+}
+
 #[derive(Debug, Default)]
-struct Findings(Vec<String>);
+struct Findings {
+    lines: Vec<String>,
+    awaiting: Vec<String>,
+}
+
+/// Says whether an audit is still wanted: it may take hours.
+struct Wanted<'w>(&'w dyn Fn() -> bool);
+
+impl Wanted<'_> {
+    fn check(&self) -> Result<(), Error> {
+        if (self.0)() { Ok(()) } else { Err(Error::GivenUp) }
+    }
+}
 
 impl Findings {
     /// Compares what an index should hold with what it holds.
@@ -33,20 +54,20 @@ impl Findings {
             match found.get(key) {
                 Some(other) if other == value => {}
                 Some(other) => {
-                    self.0.push(format!("{subject}: {key:?} is {other:?} and should be {value:?}"))
+                    self.lines.push(format!("{subject}: {key:?} is {other:?} and should be {value:?}"))
                 }
-                None => self.0.push(format!("{subject}: {key:?} is missing, it should be {value:?}")),
+                None => self.lines.push(format!("{subject}: {key:?} is missing, it should be {value:?}")),
             }
         }
         for (key, value) in found.iter().filter(|(key, _)| !expected.contains_key(*key)) {
-            self.0.push(format!("{subject}: {key:?} is {value:?} and should not be there"));
+            self.lines.push(format!("{subject}: {key:?} is {value:?} and should not be there"));
         }
     }
 
     /// Adds a line unless `holds`.
     fn require(&mut self, holds: bool, line: impl FnOnce() -> String) {
         if !holds {
-            self.0.push(line());
+            self.lines.push(line());
         }
     }
 }
@@ -63,6 +84,14 @@ impl Registry {
     /// # Errors
     /// Whatever storage refuses.
     pub fn audit(&self, deep: bool) -> Result<Vec<String>, Error> {
+        Ok(self.audit_while(deep, &|| true)?.findings)
+    }
+
+    /// As [`Registry::audit`], as long as `wanted` says so; it is asked before each file.
+    ///
+    /// # Errors
+    /// [`Error::GivenUp`] once it is not wanted any more; whatever storage refuses.
+    pub fn audit_while(&self, deep: bool, wanted: &dyn Fn() -> bool) -> Result<AuditReport, Error> {
         let mut findings = Findings::default();
         self.metadata().read(|rows| {
             names::audit(rows, &mut findings)?;
@@ -70,7 +99,7 @@ impl Registry {
             manifests::audit(rows, &mut findings)?;
             content::audit(rows, &mut findings)
         })?;
-        content::audit_files(self, deep, &mut findings)?;
-        Ok(findings.0)
+        files::audit(self, deep, &Wanted(wanted), &mut findings)?;
+        Ok(AuditReport { findings: findings.lines, awaiting: findings.awaiting })
     }
 }

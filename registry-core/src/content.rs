@@ -4,11 +4,17 @@
 //! directory is synced; only then may a transaction name the digest. Blob files are never written in place and never
 //! truncated: a new one is renamed over the old, which an open handle goes on reading.
 
+mod open;
+mod reader;
+
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+pub use self::open::OpenBlobCounts;
+use self::open::OpenBlobs;
+pub use self::reader::BlobReader;
 use crate::Error;
 use crate::files::{Disk, DiskFile, SyncPoint};
 use crate::model::keys::UploadId;
@@ -27,6 +33,7 @@ pub(crate) struct Content {
     writing: Mutex<HashSet<UploadId>>,
     locked: Mutex<HashSet<Digest>>,
     unlocked: Condvar,
+    open: OpenBlobs,
 }
 
 /// Excludes placing and unlinking the file of one digest while it is held.
@@ -75,6 +82,7 @@ impl Content {
             writing: Mutex::default(),
             locked: Mutex::default(),
             unlocked: Condvar::new(),
+            open: OpenBlobs::default(),
         })
     }
 
@@ -106,7 +114,7 @@ impl Content {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             opened => {
                 let file = opened?;
-                if file.names()? == 1 {
+                if file.stat()?.names == 1 {
                     return Ok(file);
                 }
                 // The power went while it was placed: it is a blob's file as well, which nobody may write to.
@@ -133,7 +141,7 @@ impl Content {
     /// Moves the sealed staged file to the place of its digest, over whatever lies there: a file that is already
     /// there is never trusted.
     pub(crate) fn place(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
-        Ok(self.disk.rename(&self.staged_path(upload), &self.blob_path(&lock.digest))?)
+        self.change(lock, |path| self.disk.rename(&self.staged_path(upload), path))
     }
 
     /// Makes the place that a file was moved to survive a power cut.
@@ -143,7 +151,7 @@ impl Content {
 
     /// Moves a placed file that no row came to name back to its upload.
     pub(crate) fn take_back(&self, lock: &DigestLock<'_>, upload: UploadId) -> Result<(), Error> {
-        Ok(self.disk.rename(&self.blob_path(&lock.digest), &self.staged_path(upload))?)
+        self.change(lock, |path| self.disk.rename(path, &self.staged_path(upload)))
     }
 
     /// Writes `bytes` to the place of their digest, durably.
@@ -169,18 +177,62 @@ impl Content {
         self.sync_placed(lock)
     }
 
-    /// Opens the file of a digest; `None` if it is absent or not `size` bytes long, so that a push can heal it.
+    /// Opens the file of a digest, or shares it with others who read it; `None` if it is absent or not `size` bytes long,
+    /// so that a push can heal it.
     pub(crate) fn read(&self, digest: &Digest, size: u64) -> Result<Option<BlobReader>, Error> {
+        let before = match self.open.get(digest, size) {
+            Ok(blob) => return Ok(Some(BlobReader(blob))),
+            Err(before) => before,
+        };
+        let opened = self.open_by_path(digest, size)?;
+        if let Some(BlobReader(blob)) = &opened {
+            self.open.insert(digest, blob, before);
+        }
+        Ok(opened)
+    }
+
+    /// As [`Self::read`], if others read it already.
+    pub(crate) fn at_hand(&self, digest: &Digest, size: u64) -> Option<BlobReader> {
+        self.open.at_hand(digest, size).map(BlobReader)
+    }
+
+    /// As [`Self::read`], for who looks at many files once: by its path, whatever is open already.
+    pub(crate) fn open_by_path(&self, digest: &Digest, size: u64) -> Result<Option<BlobReader>, Error> {
         let file = match self.disk.open_read(&self.blob_path(digest)) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
-        Ok((file.len()? == size).then_some(BlobReader { file, size }))
+        Ok((file.len()? == size).then(|| BlobReader::new(file, size)))
+    }
+
+    /// How the cache of open blobs does.
+    pub(crate) fn open_blobs(&self) -> OpenBlobCounts {
+        self.open.counts()
+    }
+
+    /// Whether the digest has a file, of whatever length.
+    pub(crate) fn has_file(&self, digest: &Digest) -> Result<bool, Error> {
+        match self.disk.open_read(&self.blob_path(digest)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            opened => Ok(opened.map(|_| true)?),
+        }
     }
 
     /// Removes the file of a digest that no row names.
     pub(crate) fn unlink_blob(&self, lock: &DigestLock<'_>) -> Result<(), Error> {
-        Ok(self.disk.unlink(&self.blob_path(&lock.digest))?)
+        self.change(lock, |path| self.disk.unlink(path))
+    }
+
+    /// Changes what lies at the place of a digest, and lets go of what was open there: it may have changed even where
+    /// the disk says that it failed.
+    fn change(
+        &self,
+        lock: &DigestLock<'_>,
+        change: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let changed = change(&self.blob_path(&lock.digest));
+        self.open.evict(&lock.digest);
+        Ok(changed?)
     }
 
     /// Removes the staged file of an upload that has ended.
@@ -222,28 +274,6 @@ pub(crate) fn hash_file(file: &dyn DiskFile, algorithm: Algorithm, len: u64) -> 
 }
 
 /// Hashes a blob whole.
-pub(crate) fn hash_reader(blob: &BlobReader, algorithm: Algorithm) -> Result<Digest, Error> {
-    Ok(hash_file(&*blob.file, algorithm, blob.size)?.finish())
-}
-
-/// An open blob: its bytes stay readable while this lives, whatever is deleted meanwhile.
-#[derive(Clone, Debug)]
-pub struct BlobReader {
-    file: Arc<dyn DiskFile>,
-    size: u64,
-}
-
-impl BlobReader {
-    /// The size in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Reads into `buffer` from `offset` on; gives the number of bytes read, 0 at the end.
-    ///
-    /// # Errors
-    /// [`Error::File`] if the disk fails.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Error> {
-        Ok(self.file.read_at(buffer, offset)?)
-    }
+pub(crate) fn hash_file_of(blob: &BlobReader, algorithm: Algorithm) -> Result<Digest, Error> {
+    Ok(hash_file(blob.file(), algorithm, blob.size())?.finish())
 }

@@ -67,6 +67,9 @@ pub enum Error {
     /// The first administrator can only be made while there is no user.
     #[error("the registry has users already")]
     AlreadyInitialized,
+    /// Nobody wants the outcome any more.
+    #[error("the operation was given up")]
+    GivenUp,
     /// The disk, or the space kept ahead on it, is used up.
     #[error("storage is full")]
     StorageFull,

@@ -15,12 +15,15 @@ mod simulated;
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use database::{DatabaseFile, Reserve, Warmth};
 pub(crate) use real::RealDisk;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use real::open_already;
 #[cfg(any(test, feature = "simulation"))]
 pub use simulated::SimulatedDisk;
 
@@ -103,6 +106,12 @@ pub(crate) trait DiskFile: Send + Sync + Debug + 'static {
     /// cannot be told.
     fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
 
+    /// Says that these bytes will be read soon. Nothing is promised.
+    fn will_read(&self, offset: u64, len: u64);
+
+    /// The operating system's file, if it is one: for calls in which the kernel moves the bytes.
+    fn as_file(&self) -> Option<&File>;
+
     /// Writes all `bytes` at `offset`. After an error any part of them may be written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
@@ -112,12 +121,21 @@ pub(crate) trait DiskFile: Send + Sync + Debug + 'static {
     /// Keeps space allocated for the first `len` bytes, whatever the length. Does nothing where the file system cannot.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
-    /// How many names the file has. A power cut in the middle of a rename can leave it two.
-    fn names(&self) -> io::Result<u64>;
+    /// The length and the number of names, in one call.
+    fn stat(&self) -> io::Result<FileStat>;
 
     /// Makes the bytes and the length durable, not the name. After an error the unsynced bytes must be taken for lost:
     /// a second sync may answer `Ok` without them.
     fn sync(&self, point: SyncPoint) -> io::Result<()>;
+}
+
+/// What a file says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStat {
+    /// The length in bytes.
+    pub(crate) len: u64,
+    /// How many names it has. A power cut in the middle of a rename can leave it two.
+    pub(crate) names: u64,
 }
 
 /// A lock file, held until this is dropped.

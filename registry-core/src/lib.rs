@@ -17,16 +17,18 @@ mod model;
 pub mod oci;
 mod registry;
 mod settings;
+pub mod statistics;
 
 pub use access::{Action, Actor, Principal, PrincipalId};
+pub use audit::AuditReport;
 pub use clock::Clock;
-pub use content::BlobReader;
+pub use content::{BlobReader, OpenBlobCounts};
 pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::UploadId;
 pub use registry::{
-    Account, BlobInfo, CatalogPage, ManifestContent, ManifestInfo, Mounted, NewUser, Precondition, Pushed,
-    ReferrersPage, Registry, Swept, TagsPage, UploadWriter,
+    Account, AccountInfo, BlobInfo, CatalogPage, ManifestContent, ManifestInfo, Mounted, NewUser,
+    Precondition, Pushed, ReferrersPage, Registry, Swept, TagsPage, UploadWriter,
 };
 pub use settings::Settings;
 

@@ -9,6 +9,7 @@
 //! sort, and nothing else of redb shows.
 
 mod batch;
+mod commits;
 mod database;
 pub(crate) mod key;
 mod lanes;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use batch::{Held, OpenBatch};
+pub(crate) use commits::Commits;
 use database::Opened;
 pub(crate) use database::ReadTxn;
 pub(crate) use lanes::Lane;
@@ -54,6 +56,7 @@ pub(crate) struct Metadata {
     lanes: Lanes,
     held: Held,
     reopenings: AtomicU64,
+    commits: Commits,
 }
 
 impl Metadata {
@@ -69,6 +72,7 @@ impl Metadata {
             lanes: Lanes::default(),
             held: Held::default(),
             reopenings: AtomicU64::new(0),
+            commits: Commits::default(),
         })
     }
 
@@ -104,6 +108,11 @@ impl Metadata {
     /// How often the database was closed and opened again after a failure.
     pub(crate) fn reopenings(&self) -> u64 {
         self.reopenings.load(Ordering::Relaxed)
+    }
+
+    /// The commits so far.
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// Closes and opens the database unless somebody has since `seen`. The caller holds the batch, so no transaction

@@ -11,4 +11,5 @@ pub(crate) mod records;
 pub(crate) mod repositories;
 pub(crate) mod tables;
 pub(crate) mod tags;
+pub(crate) mod totals;
 pub(crate) mod uploads;

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-pub use accounts::{Account, NewUser};
+pub use accounts::{Account, AccountInfo, NewUser};
 pub use background::Swept;
 pub use blobs::{BlobInfo, Mounted};
 pub use catalog::CatalogPage;
@@ -32,6 +32,8 @@ use crate::ids::Ids;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
 use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
+use crate::model::totals;
+use crate::statistics::{Statistics, Stored};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -84,6 +86,8 @@ struct Inner {
     last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
     /// Files may lie about that no row names.
     needs_sweep: AtomicBool,
+    /// They are being looked for.
+    is_sweeping: AtomicBool,
     missing_blobs: AtomicU64,
     /// Held as long as the registry lives.
     _lock: DiskLock,
@@ -151,6 +155,7 @@ impl Registry {
             wake: Arc::default(),
             last_worked: Mutex::default(),
             needs_sweep: AtomicBool::new(!was_stopped),
+            is_sweeping: AtomicBool::new(false),
             missing_blobs: AtomicU64::new(0),
             settings,
             clock,
@@ -230,6 +235,11 @@ impl Registry {
         self.0.clock.now_ms()
     }
 
+    /// Whether files may lie about that no row names, as after an unclean stop, and the search for them has not ended.
+    pub fn awaits_sweep(&self) -> bool {
+        self.0.needs_sweep.load(Ordering::SeqCst) || self.0.is_sweeping.load(Ordering::SeqCst)
+    }
+
     /// How often a blob that rows name was found absent or of the wrong length since the start.
     pub fn missing_blobs(&self) -> u64 {
         self.0.missing_blobs.load(Ordering::Relaxed)
@@ -238,6 +248,27 @@ impl Registry {
     /// How often the metadata file was reopened after a failure since the start.
     pub fn reopenings(&self) -> u64 {
         self.0.metadata.reopenings()
+    }
+
+    /// What the registry holds; reads at most 256 rows.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn stored(&self) -> Result<Stored, Error> {
+        self.0.metadata.read(totals::sum)
+    }
+
+    /// How the registry does. Reads memory alone, so it answers while storage does not.
+    pub fn statistics(&self) -> Statistics {
+        let commits = self.0.metadata.commits();
+        Statistics {
+            waiting_writes: commits.waiting(),
+            commit_writes: commits.writes(),
+            commit_nanos: commits.nanos(),
+            reopenings: self.reopenings(),
+            missing_blobs: self.missing_blobs(),
+            open_blobs: self.0.content.open_blobs(),
+        }
     }
 
     /// Whether what only reads a few rows is likely to be answered without waiting for the disk, so that it may be called
@@ -261,11 +292,6 @@ impl Registry {
     /// The files, for the audit.
     pub(crate) fn content(&self) -> &Content {
         &self.0.content
-    }
-
-    /// Whether files may lie about that no row names.
-    pub(crate) fn needs_sweep(&self) -> &AtomicBool {
-        &self.0.needs_sweep
     }
 }
 

@@ -1,19 +1,24 @@
-//! Everything outside `/v2/`: `/api/v1` in Quay's shapes, and health.
+//! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
 mod health;
 mod initialize;
+mod metrics;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
+use crate::admission::{Admission, Busy, Client};
 use crate::app::App;
-use crate::listener::{Body, BodyError, ReceivedBody};
+use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
+use crate::metrics::Route;
 use crate::v2::{harden, json_answer};
 
 /// The largest body that is read, in bytes.
@@ -24,6 +29,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/health/instance", get(health::instance))
         .route("/health", get(health::instance))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/v1/user/initialize", post(initialize::initialize))
         .route("/api/v1/user/initialize/", post(initialize::initialize))
         .fallback(not_found)
@@ -32,15 +38,37 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 /// Answers a request through the routes.
-pub(crate) async fn answer(router: Router, request: Request<ReceivedBody>) -> Response<Body> {
-    let mut response = routed(router, request).await.unwrap_or_else(|refusal| refusal);
+pub(crate) async fn answer(
+    app: &App,
+    router: Router,
+    mut request: Request<ReceivedBody>,
+    from: ConnectionInfo,
+) -> Response<Body> {
+    request.extensions_mut().insert(from);
+    let client = app.options.origins.client(request.headers(), from.peer.ip()).into();
+    let mut response =
+        routed(&app.admission, client, router, request).await.unwrap_or_else(|refusal| refusal);
     harden(&mut response);
     response
 }
 
-async fn routed(router: Router, request: Request<ReceivedBody>) -> Result<Response<Body>, Response<Body>> {
+async fn routed(
+    admission: &Admission,
+    client: Client,
+    router: Router,
+    request: Request<ReceivedBody>,
+) -> Result<Response<Body>, Response<Body>> {
     let (head, mut body) = request.into_parts();
-    let bytes = body.collect_up_to(BODY_MAX_BYTES).await.map_err(|error| match error {
+    // Whoever watches the server learns how it is doing just when it is busy.
+    let is_watching = matches!(Route::of(head.uri.path()), Route::Health | Route::Metrics);
+    let turn = if is_watching { None } else { Some(admission.enter(client).await.map_err(busy)?) };
+    let bytes = match &turn {
+        Some(turn) if !body.is_empty() => {
+            turn.collect_up_to(BODY_MAX_BYTES, &mut body).await.map_err(busy)?
+        }
+        _ => Ok(Bytes::new()),
+    };
+    let bytes = bytes.map_err(|error| match error {
         BodyError::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         BodyError::Idle | BodyError::Broken(_) => message(StatusCode::BAD_REQUEST, "The body broke off"),
     })?;
@@ -54,6 +82,12 @@ async fn routed(router: Router, request: Request<ReceivedBody>) -> Result<Respon
         message(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be made")
     })?;
     Ok(Response::from_parts(head, Body::Full(body.to_bytes())))
+}
+
+fn busy(busy: Busy) -> Response<Body> {
+    let mut response = message(StatusCode::TOO_MANY_REQUESTS, &busy.to_string());
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Quay's plain error shape.

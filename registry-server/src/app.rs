@@ -6,10 +6,13 @@ use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
 use registry_core::{Error, Registry};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Auth;
 use crate::lanes::{Lane, LaneError, Lanes};
+use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::v2::PIECE_BYTES;
+use crate::wire::secret::Secret;
 
 /// Pieces of uploads that may wait for the disk at once, together 48 MiB.
 pub(crate) const UPLOAD_PIECES: usize = (48 << 20) / PIECE_BYTES;
@@ -29,6 +32,10 @@ pub struct Options {
     pub user_initialize: bool,
     /// Whether each request is logged.
     pub log_requests: bool,
+    /// Who sends it as a bearer token is shown `/metrics` wherever they are.
+    pub metrics_token: Option<Secret>,
+    /// What may be under way at once.
+    pub admission: AdmissionLimits,
 }
 
 /// The registry at the edge.
@@ -42,6 +49,10 @@ pub struct App {
     pub lanes: Lanes,
     /// What the edge is set to.
     pub options: Options,
+    /// Who is served now and who waits.
+    pub admission: Admission,
+    /// What is counted.
+    pub metrics: Metrics,
     /// A piece of an upload holds one while it waits for the disk.
     pub upload_pieces: Arc<Semaphore>,
     /// Held by each upload under way, so that a stop can wait for them.
@@ -53,7 +64,9 @@ impl App {
     pub fn new(registry: Registry, auth: Auth, lanes: Lanes, options: Options) -> (Self, mpsc::Receiver<()>) {
         let (uploading, uploads_ended) = mpsc::channel(1);
         let upload_pieces = Arc::new(Semaphore::new(UPLOAD_PIECES));
-        (Self { registry, auth, lanes, options, upload_pieces, uploading }, uploads_ended)
+        let admission = Admission::new(&options.admission);
+        let metrics = Metrics::new(registry.now_ms());
+        (Self { registry, auth, lanes, options, admission, metrics, upload_pieces, uploading }, uploads_ended)
     }
 
     /// Calls the registry on the metadata lane.

@@ -53,6 +53,11 @@ impl Auth {
         })
     }
 
+    /// What hashes people's passwords.
+    pub fn hasher(&self) -> Arc<Hasher> {
+        Arc::clone(&self.hasher)
+    }
+
     /// Whether the first administrator is made with a one-time code.
     pub fn needs_setup_code(&self) -> bool {
         self.code().is_some()

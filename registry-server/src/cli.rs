@@ -9,17 +9,74 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "registry-server", version)]
 pub struct Cli {
+    /// What to do.
     #[command(subcommand)]
-    command: Option<Command>,
+    pub command: Option<Task>,
     /// What to serve, and where.
     #[command(flatten)]
     pub serve: Serve,
 }
 
+/// What the program can do.
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve the registry (the default).
+pub enum Task {
+    /// Serve the registry (the default)
     Serve,
+    /// Create, list, disable and enable users, and give them new passwords
+    #[command(subcommand)]
+    User(UserTask),
+    /// Tell how the server does
+    Status(Output),
+    /// Prove that rows and files agree: status 0 if they do, 1 if not, 2 if it could not be found out
+    Fsck {
+        /// Hash every file as well
+        #[arg(long)]
+        deep: bool,
+        /// How to print it.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// What can be done with users.
+#[derive(Debug, Subcommand)]
+pub enum UserTask {
+    /// Create a user; the password is asked for, or read from standard input
+    Create {
+        /// The name, which becomes that of the user's namespace too
+        name: String,
+        /// The e-mail address
+        #[arg(long, default_value = "", hide_default_value = true)]
+        email: String,
+        /// Make the user a superuser, whatever the configuration says
+        #[arg(long)]
+        superuser: bool,
+    },
+    /// Give a user a new password; it is asked for, or read from standard input
+    Passwd {
+        /// The user
+        name: String,
+    },
+    /// List the users
+    List(Output),
+    /// Let nobody sign in as the user, and end what is signed in
+    Disable {
+        /// The user
+        name: String,
+    },
+    /// Let the user sign in again
+    Enable {
+        /// The user
+        name: String,
+    },
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `serve`.
@@ -62,6 +119,7 @@ mod tests {
     #[test]
     fn what_it_does_not_know_is_refused() {
         assert!(Cli::try_parse_from(["registry-server", "server"]).is_err());
+        assert!(Cli::try_parse_from(["registry-server", "user", "create"]).is_err());
         assert!(Cli::try_parse_from(["registry-server", "--listen", "nowhere"]).is_err());
     }
 }

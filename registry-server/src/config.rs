@@ -16,13 +16,17 @@ use registry_core::Settings;
 use registry_core::oci::NamespaceName;
 
 use self::document::{Document, Value};
+use crate::admission::AdmissionLimits;
 use crate::app::Options;
-use crate::origin::{AddressBlock, Origin, Origins};
+use crate::origin::{AddressBlock, Origins};
+use crate::wire::secret::Secret;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX_BYTES: usize = 1 << 20;
 /// Quay pages by at least this many entries, whatever `V2_PAGINATION_SIZE` says.
 const PAGE_MIN: u64 = 100;
+/// The shortest token for `/metrics`, in characters.
+const METRICS_TOKEN_MIN: usize = 16;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether the first administrator is made with a one-time code that the server prints.
     pub setup_code: bool,
+    /// Whether something in front of the server speaks TLS, so that it speaks plain HTTP even beside a certificate.
+    pub tls_ends_in_front: bool,
 }
 
 /// A configuration that cannot be used: `file:line: key: expected …, found …`.
@@ -72,10 +78,13 @@ impl Config {
                 referrers_api: true,
                 user_initialize: false,
                 log_requests: false,
+                metrics_token: None,
+                admission: AdmissionLimits::default(),
             },
             storage_path: None,
             log_format: LogFormat::Text,
             setup_code: true,
+            tls_ends_in_front: false,
         }
     }
 
@@ -106,11 +115,12 @@ impl Config {
         let base = Self::without_file();
         authentication(document)?;
         let settings = settings(document, base.settings)?;
+        let tls_ends_in_front = document.flag("EXTERNAL_TLS_TERMINATION", false)?;
         let options = Options {
             library: document.text("LIBRARY_NAMESPACE")?.map_or(Ok(library()), |(line, name)| {
                 name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
             })?,
-            origins: origins(document)?,
+            origins: origins(document, tls_ends_in_front)?,
             page_size: match document.number("V2_PAGINATION_SIZE")? {
                 Some(size) => usize::try_from(size.max(PAGE_MIN)).unwrap_or(base.options.page_size),
                 None => base.options.page_size,
@@ -118,6 +128,8 @@ impl Config {
             referrers_api: document.flag("FEATURE_REFERRERS_API", true)?,
             user_initialize: document.flag("FEATURE_USER_INITIALIZE", false)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
+            metrics_token: metrics_token(document)?,
+            admission: base.options.admission,
         };
         let log_format = match document.text("LOG_FORMAT")? {
             None => LogFormat::Text,
@@ -126,7 +138,7 @@ impl Config {
             Some((line, other)) => return Err(document.wrong(line, "LOG_FORMAT", "text or json", &other)),
         };
         let storage_path = storage_path(document)?;
-        Ok(Self { settings, options, storage_path, log_format, setup_code: false })
+        Ok(Self { settings, options, storage_path, log_format, setup_code: false, tls_ends_in_front })
     }
 }
 
@@ -158,6 +170,20 @@ fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigE
     })
 }
 
+/// A token that could be guessed, or could not be sent, is refused. It is not repeated in the error.
+fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError> {
+    const KEY: &str = "METRICS_TOKEN";
+    match document.text(KEY)? {
+        Some((line, token))
+            if token.len() < METRICS_TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            let expected = format!("at least {METRICS_TOKEN_MIN} visible ASCII characters");
+            Err(document.wrong(line, KEY, &expected, "something else"))
+        }
+        token => Ok(token.map(|(_, token)| Secret::new(token))),
+    }
+}
+
 /// Accounts are the registry's own: another backend would leave everybody out.
 fn authentication(document: &mut Document) -> Result<(), ConfigError> {
     match document.text("AUTHENTICATION_TYPE")? {
@@ -168,17 +194,17 @@ fn authentication(document: &mut Document) -> Result<(), ConfigError> {
     }
 }
 
-fn origins(document: &mut Document) -> Result<Origins, ConfigError> {
-    let scheme = match document.text("PREFERRED_URL_SCHEME")? {
-        None => "http".to_owned(),
-        Some((_, scheme)) if scheme == "http" || scheme == "https" => scheme,
+fn origins(document: &mut Document, tls_ends_in_front: bool) -> Result<Origins, ConfigError> {
+    let preferred = match document.text("PREFERRED_URL_SCHEME")? {
+        None => None,
+        Some((_, scheme)) if scheme == "http" || scheme == "https" => Some(scheme),
         Some((line, other)) => {
             return Err(document.wrong(line, "PREFERRED_URL_SCHEME", "http or https", &other));
         }
     };
-    let configured = match document.text("SERVER_HOSTNAME")? {
+    let host = match document.text("SERVER_HOSTNAME")? {
         None => None,
-        Some((_, host)) if crate::origin::is_host(&host) => Some(Origin { scheme, host }),
+        Some((_, host)) if crate::origin::is_host(&host) => Some(host),
         Some((line, other)) => {
             return Err(document.wrong(
                 line,
@@ -195,7 +221,10 @@ fn origins(document: &mut Document) -> Result<Origins, ConfigError> {
             document.wrong(line, "TRUSTED_PROXIES", "an address or a block such as 10.0.0.0/8", &block)
         })?);
     }
-    Ok(Origins { configured, trusted_proxies })
+    // The preferred scheme belongs to the configured host: alone it says nothing of how this client came.
+    let scheme =
+        preferred.filter(|_| host.is_some()).or_else(|| tls_ends_in_front.then(|| "https".to_owned()));
+    Ok(Origins { scheme, host, trusted_proxies })
 }
 
 /// `DISTRIBUTED_STORAGE_CONFIG` names locations; the one preferred, or the only one, must be a directory.

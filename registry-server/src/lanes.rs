@@ -5,9 +5,15 @@
 //! own, so that slow disks do not hold up tag lookups; a writer waits in its lane for the commit, so the
 //! lane's width bounds the batch.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many metadata calls run at once.
 const METADATA_WIDTH: usize = 128;
@@ -42,6 +48,17 @@ impl Default for Lanes {
 #[derive(Debug, Clone)]
 pub struct Lane {
     permits: Arc<Semaphore>,
+    width: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Work that waits for room, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Why work in a lane gave no value.
@@ -58,7 +75,27 @@ pub enum LaneError {
 impl Lane {
     /// A lane in which `width` pieces of work run at once.
     pub fn new(width: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(width)) }
+        Self { permits: Arc::new(Semaphore::new(width)), width, waiting: Arc::default() }
+    }
+
+    /// Pieces of work that run now.
+    pub fn running(&self) -> usize {
+        self.width.saturating_sub(self.permits.available_permits())
+    }
+
+    /// Pieces of work that wait for room.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        let permits = Arc::clone(&self.permits);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return permit;
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        permits.acquire_owned().await.expect("invariant: a lane's semaphore is never closed")
     }
 
     /// Runs `work` on a blocking thread as soon as the lane has room, first come first served.
@@ -73,8 +110,7 @@ impl Lane {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, LaneError> {
-        let permits = Arc::clone(&self.permits);
-        let permit = permits.acquire_owned().await.expect("invariant: a lane's semaphore is never closed");
+        let permit = self.permit().await;
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
@@ -128,10 +164,11 @@ mod tests {
         assert!(poll_once(first.as_mut()).is_pending());
         let mut second = pin!(lane.run(|| ()));
         assert!(poll_once(second.as_mut()).is_pending());
-        assert_eq!(lane.permits.available_permits(), 0);
+        assert_eq!((lane.running(), lane.waiting()), (1, 1));
         finish.send(()).unwrap();
         first.await.unwrap().unwrap();
         second.await.unwrap();
+        assert_eq!((lane.running(), lane.waiting()), (0, 0));
     }
 
     #[tokio::test]

@@ -1,29 +1,41 @@
 //! Sockets and connections: accepting, limits, timeouts, and a stop that lets work finish.
 //!
-//! HTTP/1.1 and HTTP/2 (with prior knowledge) are told apart by their first bytes. What the HTTP engine
+//! HTTP/1.1 and HTTP/2 are told apart by their first bytes: prior knowledge in plain, over TLS as ALPN agreed. What the HTTP engine
 //! refuses before a request exists (a head that is too large or malformed) is answered with a status and no
 //! body. Every wait on a client is bounded: for a head by [`Limits::head_timeout`], inside a body by
 //! [`Limits::body_idle`], for room to send by [`Limits::write_idle`]; nothing bounds a transfer as a whole,
 //! since large layers on slow links take hours.
 
 mod accept;
+mod blob_stream;
 mod connection;
+mod endpoint;
+#[cfg(feature = "tls")]
+mod handshake;
 mod io;
+mod piece;
 mod request_body;
 mod response_body;
+mod sendfile;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{Request, Response};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 
 use self::{accept::Acceptor, connection::Connections};
 pub use self::{
+    blob_stream::BlobStream,
+    endpoint::Endpoint,
+    piece::{Outbox, Piece},
     request_body::{BodyError, ReceivedBody},
-    response_body::{BlobSource, BlobStream, Body},
+    response_body::Body,
+    traffic::Traffic,
 };
 
 /// What a client may use up before its connection is refused or closed.
@@ -34,7 +46,7 @@ pub struct Limits {
     pub head_bytes: u32,
     /// The longest wait for the end of a request's head, counted from the accept or from the end of the
     /// answer before: it ends silent and idle HTTP/1.1 connections too. HTTP/2 must begin its first request
-    /// within it.
+    /// within it. A TLS handshake has as long before that.
     pub head_timeout: Duration,
     /// The longest silence inside a request's body.
     pub body_idle: Duration,
@@ -48,6 +60,9 @@ pub struct Limits {
     pub streams: u32,
     /// Connections at once; more wait in the kernel's queue.
     pub connections: usize,
+    /// Of these, from one client: a connection beyond them is closed at once, so that one client cannot keep all others
+    /// out. A proxy in front counts as one.
+    pub connections_per_client: usize,
     /// How long requests in flight may take to finish once the server stops.
     pub drain: Duration,
 }
@@ -62,6 +77,8 @@ impl Default for Limits {
             linger: Duration::from_secs(2),
             streams: 128,
             connections: 16_384,
+            // A large cluster behind one gateway holds some thousands.
+            connections_per_client: 12_288,
             drain: Duration::from_secs(30),
         }
     }
@@ -72,6 +89,8 @@ impl Default for Limits {
 pub struct ConnectionInfo {
     /// The other end of the socket: a client or a proxy.
     pub peer: SocketAddr,
+    /// Whether TLS ends here.
+    pub is_tls: bool,
 }
 
 /// How a server ended.
@@ -81,7 +100,7 @@ pub struct Stopped {
     pub cut: usize,
 }
 
-/// Serves `service` on `listener` until `stop` completes, then lets requests in flight finish.
+/// Serves `service` on `endpoint` until `stop` completes, then lets requests in flight finish; counts into `traffic`.
 ///
 /// After `stop` no connection is accepted and idle ones are closed; what still runs when [`Limits::drain`]
 /// has passed is cut. A panic of `service` ends its connection and nothing else.
@@ -89,31 +108,35 @@ pub struct Stopped {
 /// # Panics
 /// If [`Limits::head_bytes`] is below 8 KiB, which the HTTP engine does not take.
 pub async fn serve<S, F>(
-    listener: TcpListener,
+    endpoint: impl Into<Endpoint>,
     service: S,
     limits: Limits,
+    traffic: Arc<Traffic>,
     stop: impl Future<Output = ()>,
 ) -> Stopped
 where
     S: Fn(Request<ReceivedBody>, ConnectionInfo) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let acceptor = Acceptor::new(listener, limits.connections);
-    let connections = Arc::new(Connections::new(limits.clone(), service));
+    let Endpoint { socket, security } = endpoint.into();
+    let acceptor = Acceptor::new(socket, &limits, Arc::clone(&traffic));
+    let connections = Arc::new(Connections::new(limits.clone(), traffic, service));
     let graceful = GracefulShutdown::new();
+    let mut handshakes = JoinSet::new();
     let mut open = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        tokio::select! {
+        let established = tokio::select! {
             () = &mut stop => break,
-            Some(_) = open.join_next() => {}
-            accepted = acceptor.accept() => {
-                let connection = Arc::clone(&connections).serve(accepted, graceful.watcher());
-                open.spawn(connection);
-            }
+            Some(_) = open.join_next() => None,
+            Some(ended) = handshakes.join_next() => ended.ok().flatten(),
+            accepted = acceptor.accept() => security.begin(accepted, &limits, &mut handshakes),
+        };
+        if let Some(established) = established {
+            open.spawn(Arc::clone(&connections).serve(established, graceful.watcher()));
         }
     }
-    drop(acceptor);
+    drop((acceptor, handshakes));
     drain(graceful, open, limits.drain).await
 }
 

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use hyper::{Request, Response};
 use registry_core::Error;
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 #[cfg(feature = "api")]
 use crate::api;
 use crate::app::App;
-use crate::listener::{self, Body, ConnectionInfo, Limits, ReceivedBody};
+use crate::listener::{self, Body, ConnectionInfo, Endpoint, Limits, ReceivedBody};
+use crate::metrics::{MethodIndex, Route};
 use crate::{lanes, v2};
 
 /// How long a stop waits for uploads that were cut to save how far they came.
@@ -26,7 +26,7 @@ const SAVE_TIME: Duration = Duration::from_secs(10);
 /// # Errors
 /// Whatever closing the registry refuses.
 pub async fn run(
-    listener: TcpListener,
+    endpoint: impl Into<Endpoint>,
     app: App,
     mut uploads_ended: tokio::sync::mpsc::Receiver<()>,
     limits: Limits,
@@ -34,12 +34,13 @@ pub async fn run(
 ) -> Result<(), Error> {
     let registry = app.registry.clone();
     let lanes = app.lanes.clone();
+    let traffic = Arc::clone(&app.metrics.traffic);
     let app = Arc::new(app);
     let elsewhere = Elsewhere::new(&app);
     let service = move |request: Request<ReceivedBody>, from: ConnectionInfo| {
-        unless_it_panics(answer(Arc::clone(&app), elsewhere.clone(), request, from))
+        answer(Arc::clone(&app), elsewhere.clone(), request, from)
     };
-    let stopped = listener::serve(listener, service, limits, stop).await;
+    let stopped = listener::serve(endpoint, service, limits, traffic, stop).await;
     if stopped.cut > 0 {
         tracing::warn!(connections = stopped.cut, "connections were cut at the stop");
     }
@@ -65,8 +66,8 @@ impl Elsewhere {
     }
 
     #[cfg(feature = "api")]
-    async fn answer(self, request: Request<ReceivedBody>) -> Response<Body> {
-        api::answer(self.router, request).await
+    async fn answer(self, app: &App, request: Request<ReceivedBody>, from: ConnectionInfo) -> Response<Body> {
+        api::answer(app, self.router, request, from).await
     }
 
     #[cfg(not(feature = "api"))]
@@ -75,7 +76,7 @@ impl Elsewhere {
     }
 
     #[cfg(not(feature = "api"))]
-    async fn answer(self, _: Request<ReceivedBody>) -> Response<Body> {
+    async fn answer(self, _: &App, _: Request<ReceivedBody>, _: ConnectionInfo) -> Response<Body> {
         v2::nothing_here()
     }
 }
@@ -88,18 +89,29 @@ async fn answer(
 ) -> Response<Body> {
     let started = Instant::now();
     let line = app.options.log_requests.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let path = request.uri().path();
-    let response = if path == "/v2" || path.starts_with("/v2/") {
-        v2::answer(&app, request, from).await
-    } else {
-        elsewhere.answer(request).await
-    };
+    let (route, method) = (Route::of(request.uri().path()), MethodIndex::from(request.method()));
+    let response = unless_it_panics(dispatch(&app, elsewhere, request, from)).await;
+    app.metrics.requests.count(route, method, response.status(), started.elapsed());
     if let Some((method, path)) = line {
         let status = response.status().as_u16();
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
         tracing::info!(%method, path, status, duration_ms, client = %from.peer, "request");
     }
     response
+}
+
+async fn dispatch(
+    app: &Arc<App>,
+    elsewhere: Elsewhere,
+    request: Request<ReceivedBody>,
+    from: ConnectionInfo,
+) -> Response<Body> {
+    let path = request.uri().path();
+    if path == "/v2" || path.starts_with("/v2/") {
+        v2::answer(app, request, from).await
+    } else {
+        elsewhere.answer(app, request, from).await
+    }
 }
 
 /// The answer, or a 500 if the handler panics, so that the client learns of it.

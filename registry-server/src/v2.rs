@@ -20,6 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use registry_core::oci::RepositoryName;
 use registry_core::{Error, Registry};
 
+use crate::admission::{Client, Turn};
 use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::listener::{Body, ConnectionInfo, ReceivedBody};
@@ -48,6 +49,7 @@ pub(crate) struct Call {
     head: Parts,
     query: Query,
     caller: Caller,
+    turn: Arc<Turn>,
 }
 
 /// Answers a request for a path under `/v2`.
@@ -58,10 +60,11 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut body = Some(body);
-    let origin = app.options.origins.origin(&head, from.peer);
+    let origin = app.options.origins.origin(&head, from);
     let is_head = head.method == Method::HEAD;
     let mut scope = String::new();
-    let reply = route(app, head, &mut body, &origin, &mut scope).await;
+    let client = app.options.origins.client(&head.headers, from.peer.ip()).into();
+    let reply = route(app, client, head, &mut body, &origin, &mut scope).await;
     if let Some(unread) = body {
         unread.discard(DISCARD_BYTES, DISCARD_TIME);
     }
@@ -83,6 +86,7 @@ pub(crate) fn nothing_here() -> Response<Body> {
 /// Finds the handler. `scope` is what a challenge asks a client to come back with.
 async fn route(
     app: &Arc<App>,
+    client: Client,
     head: Parts,
     body: &mut Option<ReceivedBody>,
     origin: &Origin,
@@ -97,14 +101,15 @@ async fn route(
     if !allowed.contains(&head.method.as_str()) {
         return Err(Refusal::method_not_allowed(allowed));
     }
+    let turn = Arc::new(app.admission.enter(client).await?);
     if path == V2Path::Token {
-        return auth::endpoint::answer(app, &head, body, origin).await;
+        return auth::endpoint::answer(app, &turn, &head, body, origin).await;
     }
     *scope = needed(&path, &head.method);
     let query = Query::parse(head.uri.query().unwrap_or(""))
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
     let caller = app.auth.caller(app, &head, origin).await?;
-    let call = Call { app: Arc::clone(app), head, query, caller };
+    let call = Call { app: Arc::clone(app), head, query, caller, turn };
     match path {
         V2Path::Ping => call.ping().await,
         V2Path::Catalog => call.catalog().await,

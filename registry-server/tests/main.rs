@@ -11,6 +11,8 @@ mod blobs;
 mod catalog;
 #[path = "main/client.rs"]
 mod client;
+#[path = "main/control.rs"]
+mod control;
 #[path = "main/full_disk.rs"]
 mod full_disk;
 #[path = "main/hidden.rs"]
@@ -21,8 +23,12 @@ mod hostile;
 mod initialize;
 #[path = "main/killed.rs"]
 mod killed;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/manifests.rs"]
 mod manifests;
+#[path = "main/metrics.rs"]
+mod metrics;
 #[path = "main/preconditions.rs"]
 mod preconditions;
 #[path = "main/referrers.rs"]
@@ -35,6 +41,8 @@ mod stopping;
 mod support;
 #[path = "main/tags.rs"]
 mod tags;
+#[path = "main/tls.rs"]
+mod tls;
 #[path = "main/token.rs"]
 mod token;
 #[path = "main/uploads.rs"]

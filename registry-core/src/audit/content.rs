@@ -1,23 +1,23 @@
-//! Blobs: links, counts, graces; uploads; and the files of both.
+//! Blobs: links, counts, graces; uploads; totals.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 
 use super::{Findings, all};
-use crate::content::hash_reader;
+use crate::Error;
 use crate::metadata::ReadTxn;
-use crate::model::keys::{NamespaceId, Unlink};
-use crate::model::records::Count;
+use crate::model::keys::NamespaceId;
+use crate::model::records::{Count, Totals};
 use crate::model::tables::{
     BLOB_GRACE, BLOB_REPOSITORIES, BLOBS, MANIFEST_BLOBS, MANIFEST_LINKS, MANIFESTS, NAMESPACE_BLOBS,
-    REPOSITORY, REPOSITORY_BLOBS, UNLINKS, UPLOAD_EXPIRY, UPLOADS,
+    REPOSITORY, REPOSITORY_BLOBS, TOTALS, UPLOAD_EXPIRY, UPLOADS,
 };
-use crate::oci::{Algorithm, Digest};
-use crate::{Error, Registry};
+use crate::model::totals::{row_of, row_of_upload};
+use crate::oci::Digest;
 
 pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     references(rows, findings)?;
     links(rows, findings)?;
+    totals(rows, findings)?;
     let expiry = all(rows, &UPLOADS)?.iter().map(|(id, row)| ((row.expires_ms, *id), ())).collect();
     findings.compare("upload expiry", &expiry, &all(rows, &UPLOAD_EXPIRY)?);
     Ok(())
@@ -65,51 +65,22 @@ fn links(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every named digest has its file; every file is named, or waits to be unlinked.
-pub(super) fn audit_files(registry: &Registry, deep: bool, findings: &mut Findings) -> Result<(), Error> {
-    let (named, uploads, queued) = registry.metadata().read(|rows| {
-        let mut named: BTreeMap<Digest, u64> =
-            all(rows, &BLOBS)?.into_iter().map(|(digest, row)| (digest, row.size)).collect();
-        let files = all(rows, &MANIFESTS)?.into_iter().filter(|(_, row)| row.is_file);
-        named.extend(files.map(|(digest, row)| (digest, row.size)));
-        Ok((named, all(rows, &UPLOADS)?, all(rows, &UNLINKS)?))
-    })?;
-    for (digest, size) in &named {
-        audit_file(registry, digest, *size, deep, findings)?;
+/// What the whole registry holds.
+fn totals(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    let mut recount: BTreeMap<u8, Totals> = BTreeMap::new();
+    for (digest, blob) in all(rows, &BLOBS)? {
+        let row = recount.entry(row_of(&digest)).or_default();
+        row.blobs += 1;
+        row.blob_bytes += blob.size;
     }
-    if registry.needs_sweep().load(Ordering::SeqCst) {
-        return Ok(());
+    for (digest, manifest) in all(rows, &MANIFESTS)? {
+        let row = recount.entry(row_of(&digest)).or_default();
+        row.manifests += 1;
+        row.manifest_bytes += manifest.size;
     }
-    let mut unnamed: BTreeSet<Unlink> = BTreeSet::new();
-    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-        for shard in 0..=u8::MAX {
-            let files = registry.content().list_shard(algorithm, shard)?;
-            unnamed.extend(files.into_iter().filter(|digest| !named.contains_key(digest)).map(Unlink::Blob));
-        }
+    for id in all(rows, &UPLOADS)?.into_keys() {
+        recount.entry(row_of_upload(id)).or_default().uploads += 1;
     }
-    let staged = registry.content().list_staged()?;
-    unnamed.extend(staged.into_iter().filter(|id| !uploads.contains_key(id)).map(Unlink::Staged));
-    for unlink in unnamed.iter().filter(|unlink| !queued.contains_key(unlink)) {
-        findings.0.push(format!("files: {unlink:?} is named by no row and not queued"));
-    }
-    Ok(())
-}
-
-fn audit_file(
-    registry: &Registry,
-    digest: &Digest,
-    size: u64,
-    deep: bool,
-    findings: &mut Findings,
-) -> Result<(), Error> {
-    match registry.content().read(digest, size)? {
-        None => findings.0.push(format!("files: {digest} is absent or not {size} bytes long")),
-        Some(file) if deep => {
-            let actual = hash_reader(&file, digest.algorithm())?;
-            findings
-                .require(actual == *digest, || format!("files: the bytes of {digest} have become {actual}"));
-        }
-        Some(_) => {}
-    }
+    findings.compare("totals", &recount, &all(rows, &TOTALS)?);
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error
         let digest = record.digest.0;
         times.insert((repository, start, tag.clone()), ());
         let Some(namespace) = repositories.get(&repository).map(|row| row.namespace) else {
-            findings.0.push(format!("tag history: {tag} is of no repository"));
+            findings.lines.push(format!("tag history: {tag} is of no repository"));
             continue;
         };
         match record.end_ms {

@@ -111,7 +111,7 @@ fn every_row_that_is_missing_is_noticed() {
         NAMESPACES NAMESPACE OWNERS OWNED REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
-        UPLOADS UPLOAD_EXPIRY
+        UPLOADS UPLOAD_EXPIRY TOTALS
     );
     assert_eq!(unmissed, BTreeSet::new());
 }
@@ -139,5 +139,6 @@ fn every_count_that_is_off_is_noticed() {
     noticed!(BLOBS, namespaces, size);
     noticed!(NAMESPACE_BLOBS, count);
     noticed!(REPOSITORY_BLOBS, manifests, withdrawn);
+    noticed!(TOTALS, blobs, blob_bytes, manifests, manifest_bytes, uploads);
     assert_eq!(registry.audit(true).unwrap(), Vec::<String>::new());
 }

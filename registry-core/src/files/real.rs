@@ -7,14 +7,15 @@ mod tests;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IoSliceMut, Read};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{Disk, DiskFile, DiskLock, SyncPoint};
+use super::{Disk, DiskFile, DiskLock, FileStat, SyncPoint};
 
 /// The operating system's files. No descriptor is passed on to programs that are run.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,12 @@ fn open(options: &OpenOptions, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
     Ok(Arc::new(RealFile(options.open(path)?)))
 }
 
+/// A file that somebody else opened.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) fn open_already(file: File) -> Arc<dyn DiskFile> {
+    Arc::new(RealFile(file))
+}
+
 fn name_holder(file: &File) -> io::Result<()> {
     let holder = format!("{}\n", std::process::id());
     file.write_all_at(holder.as_bytes(), 0)?;
@@ -117,6 +124,17 @@ impl DiskFile for RealFile {
         }
     }
 
+    fn will_read(&self, offset: u64, len: u64) {
+        if let Some(len) = NonZeroU64::new(len) {
+            // It is a hint, and some file systems do not take it.
+            let _ = rustix::fs::fadvise(&self.0, offset, Some(len), Advice::WillNeed);
+        }
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(&self.0)
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -135,8 +153,9 @@ impl DiskFile for RealFile {
         }
     }
 
-    fn names(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.nlink())
+    fn stat(&self) -> io::Result<FileStat> {
+        let metadata = self.0.metadata()?;
+        Ok(FileStat { len: metadata.len(), names: metadata.nlink() })
     }
 
     fn sync(&self, _: SyncPoint) -> io::Result<()> {

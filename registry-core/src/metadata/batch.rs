@@ -107,6 +107,7 @@ impl Metadata {
         growth: Growth,
         work: impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let _waiting = self.commits.wait();
         let mut place = self.lanes.arrive(lane);
         let mut open = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
@@ -182,7 +183,9 @@ impl Metadata {
         let seen = self.reopenings();
         // A batch of refusals has read only committed rows of others and changed none: there is nothing to sync.
         let result = if batch.is_changed {
-            batch.transaction.commit().map_err(database::failed)
+            let start = Instant::now();
+            let committed = batch.transaction.commit().map_err(database::failed);
+            committed.inspect(|()| self.commits.committed(batch.joined, start.elapsed()))
         } else {
             batch.transaction.abort().map_err(database::failed)
         };

@@ -3,10 +3,10 @@
 use super::authorize::Granted;
 use super::keys::Unlink;
 use super::records::{Blob, RepositoryBlob};
-use super::repositories;
 use super::tables::{
     BLOB_GRACE, BLOB_REPOSITORIES, BLOBS, MANIFESTS, NAMESPACE_BLOBS, REPOSITORY_BLOBS, UNLINKS,
 };
+use super::{repositories, totals};
 use crate::Error;
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::Digest;
@@ -52,12 +52,24 @@ fn count_in_namespace(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest, size
     let mut in_namespace = txn.get(&NAMESPACE_BLOBS, &key)?.unwrap_or_default();
     in_namespace.count += 1;
     if in_namespace.count == 1 {
-        let mut blob = txn.get(&BLOBS, digest)?.unwrap_or(Blob { size, place: 0, namespaces: 0 });
+        let mut blob = match txn.get(&BLOBS, digest)? {
+            Some(blob) => blob,
+            None => new_blob(txn, digest, size)?,
+        };
         blob.namespaces += 1;
         txn.put(&BLOBS, digest, &blob);
     }
     txn.put(&NAMESPACE_BLOBS, &key, &in_namespace);
     Ok(())
+}
+
+/// A blob that no namespace linked before.
+fn new_blob(txn: &mut WriteTxn<'_>, digest: &Digest, size: u64) -> Result<Blob, Error> {
+    totals::update(txn, totals::row_of(digest), |row| {
+        row.blobs += 1;
+        row.blob_bytes += size;
+    })?;
+    Ok(Blob { size, place: 0, namespaces: 0 })
 }
 
 /// Removes the link. The last one queues the file for unlinking.
@@ -90,6 +102,10 @@ fn uncount_in_namespace(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest) ->
         return Ok(());
     }
     txn.delete(&BLOBS, digest);
+    totals::update(txn, totals::row_of(digest), |row| {
+        row.blobs -= 1;
+        row.blob_bytes -= blob.size;
+    })?;
     queue_unlink_if_unnamed(txn, digest)
 }
 

@@ -4,12 +4,11 @@ use super::authorize::Granted;
 use super::blobs::{self, Reference};
 use super::keys::{Hold, Work};
 use super::records::{DigestField, Manifest, ManifestLink, Referrer};
-use super::repositories;
 use super::tables::{
     BLOB_MANIFESTS, HOLDS, MANIFEST_BLOBS, MANIFEST_BYTES, MANIFEST_CHILDREN, MANIFEST_LINKS, MANIFESTS,
     REFERRERS, WITHDRAWN, WORK,
 };
-use super::tags;
+use super::{repositories, tags, totals};
 use crate::Error;
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::{self, Digest};
@@ -136,6 +135,12 @@ fn store_bytes(
 ) -> Result<(), Error> {
     let size = manifest.bytes().len() as u64;
     let mut row = txn.get(&MANIFESTS, digest)?.unwrap_or(Manifest { size, is_file, repositories: 0 });
+    if row.repositories == 0 {
+        totals::update(txn, totals::row_of(digest), |row| {
+            row.manifests += 1;
+            row.manifest_bytes += size;
+        })?;
+    }
     row.repositories += 1;
     txn.put(&MANIFESTS, digest, &row);
     if !row.is_file {

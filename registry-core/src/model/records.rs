@@ -138,6 +138,20 @@ record! {
 }
 
 record! {
+    /// A share of what the whole registry holds.
+    pub(crate) struct Totals {
+        /// Rows of blobs, and the sizes in them added up.
+        blobs: u64,
+        blob_bytes: u64,
+        /// The same of manifests.
+        manifests: u64,
+        manifest_bytes: u64,
+        /// Open upload sessions.
+        uploads: u64,
+    }
+}
+
+record! {
     /// An open upload session.
     pub(crate) struct Upload {
         namespace: NamespaceId,

@@ -3,7 +3,7 @@
 use super::keys::{Hold, NamespaceId, RepositoryId, Unlink, UploadId, Work};
 use super::records::{
     Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Referrer, Repository, RepositoryBlob, TagRow,
-    Upload, User,
+    Totals, Upload, User,
 };
 use crate::access::PrincipalId;
 use crate::metadata::Table;
@@ -80,6 +80,9 @@ pub(crate) const BLOB_GRACE: Table<(u64, RepositoryId, Digest), ()> = Table::new
 pub(crate) const UPLOADS: Table<UploadId, Upload> = Table::new("uploads");
 /// The same by the time they expire.
 pub(crate) const UPLOAD_EXPIRY: Table<(u64, UploadId), ()> = Table::new("upload expiry");
+
+/// First byte of a digest or of an upload's name → what there is of that in the whole registry.
+pub(crate) const TOTALS: Table<u8, Totals> = Table::new("totals");
 
 /// Files that wait to be unlinked.
 pub(crate) const UNLINKS: Table<Unlink, ()> = Table::new("unlinks");

@@ -3,14 +3,15 @@
 use super::authorize::Granted;
 use super::keys::{Unlink, UploadId};
 use super::records::Upload;
-use super::repositories;
 use super::tables::{UNLINKS, UPLOAD_EXPIRY, UPLOADS};
+use super::{repositories, totals};
 use crate::Error;
 use crate::metadata::{Rows, WriteTxn};
 
 /// Stores a new session.
 pub(crate) fn begin(txn: &mut WriteTxn<'_>, id: UploadId, upload: &Upload) -> Result<(), Error> {
     repositories::update(txn, upload.repository, |row| row.uploads += 1)?;
+    totals::update(txn, totals::row_of_upload(id), |row| row.uploads += 1)?;
     txn.put(&UPLOADS, &id, upload);
     txn.put(&UPLOAD_EXPIRY, &(upload.expires_ms, id), &());
     Ok(())
@@ -51,6 +52,7 @@ pub(crate) fn end(txn: &mut WriteTxn<'_>, id: UploadId) -> Result<Granted, Error
     txn.delete(&UPLOADS, &id);
     txn.delete(&UPLOAD_EXPIRY, &(upload.expires_ms, id));
     repositories::update(txn, upload.repository, |row| row.uploads -= 1)?;
+    totals::update(txn, totals::row_of_upload(id), |row| row.uploads -= 1)?;
     Ok(Granted::for_background(upload.namespace, upload.repository))
 }
 

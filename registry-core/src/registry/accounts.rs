@@ -2,9 +2,10 @@
 
 use super::Registry;
 use crate::access::{Principal, PrincipalId};
-use crate::metadata::{Growth, Lane};
+use crate::metadata::{Growth, Lane, Rows};
 use crate::model::accounts;
 use crate::model::records::User;
+use crate::model::tables::USERS;
 use crate::oci::NamespaceName;
 use crate::{Actor, Error};
 
@@ -32,6 +33,23 @@ pub struct Account {
     pub password_hash: String,
     /// Whether the account may not be used.
     pub is_disabled: bool,
+}
+
+/// A user as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// Identifies the user for good.
+    pub id: PrincipalId,
+    /// The name.
+    pub name: String,
+    /// The e-mail address; may be empty.
+    pub email: String,
+    /// Whether the user is a superuser, by the flag on the row or by the settings.
+    pub is_superuser: bool,
+    /// Whether the account may not be used.
+    pub is_disabled: bool,
+    /// When the user was created, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
 }
 
 impl Registry {
@@ -93,6 +111,23 @@ impl Registry {
                 is_disabled: user.is_disabled,
             }))
         })
+    }
+
+    /// Up to `limit` users in the order of their ids, from the one after `after` on.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn accounts(&self, after: Option<PrincipalId>, limit: usize) -> Result<Vec<AccountInfo>, Error> {
+        let users = self.0.metadata.read(|rows| rows.scan(&USERS, &(), after.as_ref(), limit))?;
+        let info = |(id, user): (PrincipalId, User)| AccountInfo {
+            id,
+            is_superuser: user.is_superuser || self.0.settings.superusers.contains(&user.name),
+            name: user.name,
+            email: user.email,
+            is_disabled: user.is_disabled,
+            created_ms: user.created_ms,
+        };
+        Ok(users.into_iter().map(info).collect())
     }
 
     /// Gives the user a new password. Everything that was signed in with the old one ends at once.

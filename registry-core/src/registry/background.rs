@@ -222,9 +222,15 @@ impl Registry {
     /// # Errors
     /// Whatever storage refuses; the search then begins anew at the next call.
     pub fn sweep(&self) -> Result<Swept, Error> {
+        self.0.is_sweeping.store(true, Ordering::SeqCst);
         // Taken away first: what asks for a search from now on may lie where this one has been.
         self.0.needs_sweep.store(false, Ordering::SeqCst);
-        self.look_through_files().inspect_err(|_| self.0.needs_sweep.store(true, Ordering::SeqCst))
+        let swept = self.look_through_files();
+        if swept.is_err() {
+            self.0.needs_sweep.store(true, Ordering::SeqCst);
+        }
+        self.0.is_sweeping.store(false, Ordering::SeqCst);
+        swept
     }
 
     fn look_through_files(&self) -> Result<Swept, Error> {

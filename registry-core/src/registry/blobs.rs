@@ -40,11 +40,29 @@ impl Registry {
     /// [`Error::BlobUnknown`], also if the file is absent or of the wrong length, so that the next push brings it
     /// back; the refusals of a pull.
     pub fn blob(&self, actor: &Actor, name: &RepositoryName, digest: &Digest) -> Result<BlobReader, Error> {
-        let blob = self.0.metadata.read(|rows| {
+        let size = self.blob_size(actor, name, digest)?;
+        self.open_file(digest, size)?.ok_or(Error::BlobUnknown(*digest))
+    }
+
+    /// As [`Registry::blob`], where that costs a few rows and no file has to be opened; `None` where one has.
+    ///
+    /// # Errors
+    /// As [`Registry::blob`].
+    pub fn blob_at_hand(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<BlobReader>, Error> {
+        let size = self.blob_size(actor, name, digest)?;
+        Ok(self.0.content.at_hand(digest, size))
+    }
+
+    fn blob_size(&self, actor: &Actor, name: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
+        self.0.metadata.read(|rows| {
             let at = granted(rows, &self.0.settings, actor, name, Action::Pull)?;
-            blobs::visible(rows, at, digest)
-        })?;
-        self.open_file(digest, blob.size)?.ok_or(Error::BlobUnknown(*digest))
+            Ok(blobs::visible(rows, at, digest)?.size)
+        })
     }
 
     /// Opens the file of a digest that rows name, and counts it when it is not as they say.

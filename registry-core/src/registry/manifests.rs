@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor};
-use crate::content::BlobReader;
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::authorize::{Granted, granted, granted_or_created};
 use crate::model::keys::UploadId;
@@ -154,7 +153,7 @@ impl Registry {
             Some(bytes) => bytes,
             None => {
                 let file = self.open_file(&info.digest, info.size)?;
-                read_whole(&file.ok_or_else(|| Error::ManifestUnknown(info.digest.to_string()))?)?
+                file.ok_or_else(|| Error::ManifestUnknown(info.digest.to_string()))?.whole()?
             }
         };
         Ok(ManifestContent { info, bytes })
@@ -296,17 +295,4 @@ fn named_as_asked(error: Error, reference: &Reference) -> Error {
         Error::ManifestUnknown(_) => Error::ManifestUnknown(reference.to_string()),
         other => other,
     }
-}
-
-/// Reads a manifest that is a file; it is at most [`crate::oci::MAX_BYTES`] long.
-pub(super) fn read_whole(file: &BlobReader) -> Result<Bytes, Error> {
-    let mut bytes = vec![0; usize::try_from(file.size()).unwrap_or(0)];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], filled as u64)? {
-            0 => return Err(Error::File(std::io::ErrorKind::UnexpectedEof.into())),
-            read => filled += read,
-        }
-    }
-    Ok(bytes.into())
 }

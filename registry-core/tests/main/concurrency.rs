@@ -1,7 +1,7 @@
 //! Many at once: what comes out of it agrees with itself, and what was acknowledged last is there.
 
-use registry_core::Error;
 use registry_core::oci::Algorithm;
+use registry_core::{AuditReport, Error};
 
 use crate::support::{OWNER, Random, Site, digest, image, index, large, name};
 
@@ -64,6 +64,36 @@ fn pushes_deletions_and_the_background_at_once_leave_everything_in_order() {
         }
         site.settle();
     }
+}
+
+#[test]
+fn an_audit_finds_nothing_while_others_push_mount_and_delete() {
+    let site = Site::new();
+    std::thread::scope(|scope| {
+        let movers: Vec<_> = (0..3)
+            .map(|number: usize| {
+                let site = &site;
+                scope.spawn(move || {
+                    let mut random = Random(number as u64);
+                    for _ in 0..80 {
+                        let _ = make_move(site, REPOSITORIES[number], &mut random);
+                        site.registry.run_background().unwrap();
+                    }
+                })
+            })
+            .collect();
+        while movers.iter().any(|mover| !mover.is_finished()) {
+            let found = site.registry.audit_while(true, &|| true).unwrap();
+            assert_eq!(found, AuditReport::default());
+        }
+    });
+}
+
+#[test]
+fn an_audit_that_is_not_wanted_any_more_ends() {
+    let site = Site::new();
+    site.upload("acme/app", "bytes");
+    assert!(matches!(site.registry.audit_while(true, &|| false), Err(Error::GivenUp)));
 }
 
 #[test]

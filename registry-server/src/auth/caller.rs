@@ -48,7 +48,7 @@ impl From<SignInError> for Refusal {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::Wrong => Self::invalid_credential("the name or the password is wrong"),
-            SignInError::Busy => Self::too_many(),
+            SignInError::Busy => Self::too_many_sign_ins(),
             SignInError::Registry(error) => error.into(),
         }
     }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::caller::authorization;
 use super::token::{Claims, LIFETIME_SECONDS, Subject};
+use crate::admission::Turn;
 use crate::app::App;
 use crate::listener::{Body, ReceivedBody};
 use crate::origin::Origin;
@@ -25,12 +26,13 @@ const FORM_MAX_BYTES: usize = 256 << 10;
 /// Answers a request for a token.
 pub(crate) async fn answer(
     app: &Arc<App>,
+    turn: &Turn,
     head: &Parts,
     body: &mut Option<ReceivedBody>,
     origin: &Origin,
 ) -> Result<Response<Body>, Refusal> {
     let request = match head.method {
-        Method::POST => TokenRequest::from_form(&form(body).await?),
+        Method::POST => TokenRequest::from_form(&form(turn, body).await?),
         _ => TokenRequest::from_query(head.uri.query().unwrap_or("")),
     };
     let request = request.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
@@ -48,10 +50,10 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
-async fn form(body: &mut Option<ReceivedBody>) -> Result<bytes::Bytes, Refusal> {
+async fn form(turn: &Turn, body: &mut Option<ReceivedBody>) -> Result<bytes::Bytes, Refusal> {
     let Some(body) = body else { return Err(Error::Unavailable.into()) };
-    body.collect_up_to(FORM_MAX_BYTES)
-        .await
+    turn.collect_up_to(FORM_MAX_BYTES, body)
+        .await?
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))
 }
 

@@ -146,6 +146,16 @@ impl PasswordQueue {
         Self { places: Arc::new(Semaphore::new(AT_ONCE + WAITING)), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
+    /// Checks that have their turn now.
+    pub fn running(&self) -> usize {
+        AT_ONCE.saturating_sub(self.turns.available_permits())
+    }
+
+    /// Checks that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        (AT_ONCE + WAITING).saturating_sub(self.places.available_permits()).saturating_sub(self.running())
+    }
+
     /// Waits for a turn, first come first served. Dropping the future gives its place up.
     ///
     /// # Errors
@@ -254,6 +264,7 @@ mod tests {
         let first = queue.admit().await.unwrap();
         let _second = queue.admit().await.unwrap();
         let mut line = waiting(&queue, WAITING);
+        assert_eq!((queue.running(), queue.waiting()), (AT_ONCE, WAITING));
         let mut refused: Admission<'_> = Box::pin(queue.admit());
         assert!(matches!(poll(&mut refused), Poll::Ready(Err(Busy))), "refused without waiting");
 

@@ -12,6 +12,19 @@ fn error(text: &str) -> String {
     parse(text).unwrap_err().to_string()
 }
 
+#[test]
+fn a_token_for_metrics_is_long_enough_and_never_repeated() {
+    let (config, _) = parse("METRICS_TOKEN: 0123456789abcdef").unwrap();
+    assert_eq!(config.options.metrics_token.unwrap().expose(), "0123456789abcdef");
+    for token in ["hunter2", "'hunter2 hunter2 hunter2'"] {
+        let error = error(&format!("METRICS_TOKEN: {token}"));
+        assert_eq!(
+            error,
+            "config.yaml:1: METRICS_TOKEN: expected at least 16 visible ASCII characters, found something else"
+        );
+    }
+}
+
 /// A file as a site that runs Quay has it, with what this registry does not need.
 const QUAYS: &str = r"
 AUTHENTICATION_TYPE: Database
@@ -52,8 +65,8 @@ fn a_file_of_quays_loads() {
     assert_eq!(config.storage_path, Some(PathBuf::from("/datastorage/registry")));
     assert_eq!(config.options.page_size, 100);
     assert_eq!(config.options.origins.trusted_proxies.len(), 2);
-    let origin = config.options.origins.configured.unwrap();
-    assert_eq!((origin.scheme.as_str(), origin.host.as_str()), ("https", "hub.lab:8443"));
+    let origins = config.options.origins;
+    assert_eq!((origins.scheme.as_deref(), origins.host.as_deref()), (Some("https"), Some("hub.lab:8443")));
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("BUILDLOGS_REDIS, DATABASE_SECRET_KEY, DB_URI"), "{warnings:?}");
 }
@@ -63,6 +76,26 @@ fn an_empty_file_means_quays_defaults() {
     let (config, warnings) = parse("").unwrap();
     assert_eq!(warnings, Vec::<String>::new());
     assert!(!config.options.user_initialize && config.settings.create_private_on_push);
+}
+
+#[test]
+fn tls_that_ends_in_front_makes_the_scheme_https_unless_another_is_preferred() {
+    for (text, expected) in [
+        ("", None),
+        ("PREFERRED_URL_SCHEME: https", None),
+        ("SERVER_HOSTNAME: hub.lab", None),
+        ("SERVER_HOSTNAME: hub.lab\nPREFERRED_URL_SCHEME: http", Some("http")),
+        ("EXTERNAL_TLS_TERMINATION: true", Some("https")),
+        ("EXTERNAL_TLS_TERMINATION: true\nPREFERRED_URL_SCHEME: http", Some("https")),
+        (
+            "EXTERNAL_TLS_TERMINATION: true\nPREFERRED_URL_SCHEME: http\nSERVER_HOSTNAME: hub.lab",
+            Some("http"),
+        ),
+    ] {
+        let (config, _) = parse(text).unwrap();
+        assert_eq!(config.options.origins.scheme.as_deref(), expected, "{text}");
+        assert_eq!(config.tls_ends_in_front, text.starts_with("EXTERNAL"));
+    }
 }
 
 #[test]

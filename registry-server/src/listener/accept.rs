@@ -8,6 +8,12 @@ use tokio::{
     time::sleep,
 };
 
+use super::{
+    Limits,
+    traffic::{Opened, Traffic},
+};
+use crate::admission::{self, Bounds, FairQueue};
+
 /// How long accepting rests after an error that will not go away by itself, such as a lack of file
 /// descriptors.
 const REST: Duration = Duration::from_millis(500);
@@ -16,28 +22,58 @@ const REST: Duration = Duration::from_millis(500);
 pub(super) struct Acceptor {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    /// What each client has of the slots.
+    shares: FairQueue,
+    traffic: Arc<Traffic>,
 }
 
 /// A connection with the slot it takes until it is dropped.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
+}
+
+/// What a connection takes up.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _opened: Opened,
+    /// Given back before the permit, of which there are as many.
+    _share: admission::Slot,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener, connections: usize) -> Self {
-        Self { listener, slots: Arc::new(Semaphore::new(connections)) }
+    pub(super) fn new(listener: TcpListener, limits: &Limits, traffic: Arc<Traffic>) -> Self {
+        let shares = FairQueue::new(Bounds {
+            at_once: limits.connections,
+            at_once_per_client: limits.connections_per_client,
+            waiting: 0,
+            waiting_per_client: 0,
+            patience: Duration::ZERO,
+        });
+        Self { listener, slots: Arc::new(Semaphore::new(limits.connections)), shares, traffic }
     }
 
     /// The next connection, once there is room for it. Cancelling loses none.
     pub(super) async fn accept(&self) -> Accepted {
         let slots = Arc::clone(&self.slots);
-        let slot =
+        let permit =
             slots.acquire_owned().await.expect("invariant: the semaphore of connections is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => return Accepted { stream, peer, slot },
+                Ok((stream, peer)) => {
+                    let Ok(share) = self.shares.try_enter(peer.ip().into()) else {
+                        self.traffic.refuse();
+                        tracing::debug!(%peer, "client has its share of connections");
+                        continue;
+                    };
+                    let slot = Slot { _opened: self.traffic.opened(), _share: share, _permit: permit };
+                    // What is written is written whole; waiting to fill a packet only delays it. It fails on a
+                    // dead socket, as reads will.
+                    let _ = stream.set_nodelay(true);
+                    return Accepted { stream, peer, slot };
+                }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");

@@ -10,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper::{Request, Response, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::Watcher},
 };
 use tokio::time::timeout;
 
-use super::{Body, ConnectionInfo, Limits, ReceivedBody, accept::Accepted, io::PatientIo};
+use super::{
+    Body, ConnectionInfo, Limits, Outbox, ReceivedBody, Traffic, io::PatientIo, stream::Established,
+    traffic::Counted,
+};
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -27,6 +30,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Connections<S> {
     engine: auto::Builder<TokioExecutor>,
     limits: Limits,
+    traffic: Arc<Traffic>,
     service: S,
 }
 
@@ -35,22 +39,21 @@ where
     S: Fn(Request<ReceivedBody>, ConnectionInfo) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    pub(super) fn new(limits: Limits, service: S) -> Self {
-        Self { engine: engine(&limits), limits, service }
+    pub(super) fn new(limits: Limits, traffic: Arc<Traffic>, service: S) -> Self {
+        Self { engine: engine(&limits), limits, traffic, service }
     }
 
-    /// Serves `accepted` to its end, or to the end of its requests in flight once `watcher` is told to stop.
-    pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, watcher: Watcher) {
-        let Accepted { stream, peer, slot: _slot } = accepted;
-        // Answers are written whole; waiting to fill a packet only delays them. It fails on a dead socket, as
-        // reads will.
-        let _ = stream.set_nodelay(true);
+    /// Serves `established` to its end, or to the end of its requests in flight once `watcher` is told to stop.
+    pub(super) async fn serve(self: Arc<Self>, established: Established, watcher: Watcher) {
+        let Established { stream, peer, slot: _slot } = established;
+        let info = ConnectionInfo { peer, is_tls: stream.is_tls() };
+        let outbox = stream.outbox().cloned();
         let io = TokioIo::new(PatientIo::new(stream, self.limits.write_idle, self.limits.linger));
 
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = service_fn(|request| {
             has_begun.store(true, Ordering::Relaxed);
-            self.answer(request, ConnectionInfo { peer })
+            self.answer(request, info, outbox.as_ref())
         });
         let mut connection = pin!(watcher.watch(self.engine.serve_connection(io, service)));
         // The engine times the heads of requests only once it knows the protocol: this bounds a client that
@@ -69,11 +72,17 @@ where
         &self,
         request: Request<Incoming>,
         info: ConnectionInfo,
-    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static + use<S, F> {
-        let (parts, incoming) = request.into_parts();
-        let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle);
-        let response = (self.service)(Request::from_parts(parts, body), info);
-        async move { Ok(response.await) }
+        outbox: Option<&Outbox>,
+    ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send + 'static + use<S, F> {
+        let (mut parts, incoming) = request.into_parts();
+        if let Some(outbox) = outbox.filter(|_| parts.version < Version::HTTP_2) {
+            parts.extensions.insert(outbox.clone());
+        }
+        let body = ReceivedBody::new(incoming, &parts, self.limits.body_idle, Arc::clone(&self.traffic));
+        // The engine keeps room for this future as long as the connection lives: behind a box that is a few bytes.
+        let response = Box::pin((self.service)(Request::from_parts(parts, body), info));
+        let traffic = Arc::clone(&self.traffic);
+        async move { Ok(response.await.map(|body| Counted::new(body, traffic))) }
     }
 }
 

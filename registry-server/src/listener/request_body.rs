@@ -1,6 +1,6 @@
 //! What a client sends after its headers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -11,6 +11,8 @@ use hyper::{
     http::request::Parts,
 };
 use tokio::time::timeout;
+
+use super::Traffic;
 
 /// The body of a request, read piece by piece.
 ///
@@ -23,6 +25,7 @@ pub struct ReceivedBody {
     /// The client waits for `100 Continue` before it sends.
     awaits_continue: bool,
     is_http2: bool,
+    traffic: Arc<Traffic>,
 }
 
 /// Why a body could not be read to its end.
@@ -40,8 +43,8 @@ pub enum BodyError {
 }
 
 impl ReceivedBody {
-    /// `idle` is the longest silence between two pieces.
-    pub(super) fn new(incoming: Incoming, head: &Parts, idle: Duration) -> Self {
+    /// `idle` is the longest silence between two pieces; what comes is counted into `traffic`.
+    pub(super) fn new(incoming: Incoming, head: &Parts, idle: Duration, traffic: Arc<Traffic>) -> Self {
         let expects = head.headers.get(EXPECT);
         Self {
             incoming,
@@ -49,6 +52,7 @@ impl ReceivedBody {
             awaits_continue: expects
                 .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")),
             is_http2: head.version == Version::HTTP_2,
+            traffic,
         }
     }
 
@@ -67,7 +71,10 @@ impl ReceivedBody {
             };
             match frame.map(|frame| frame.into_data().unwrap_or_default()) {
                 Ok(piece) if piece.is_empty() => {}
-                Ok(piece) => return Some(Ok(piece)),
+                Ok(piece) => {
+                    self.traffic.received(piece.len());
+                    return Some(Ok(piece));
+                }
                 Err(cause) => return Some(Err(BodyError::Broken(cause))),
             }
         }

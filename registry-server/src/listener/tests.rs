@@ -3,6 +3,7 @@
 mod blobs;
 mod bodies;
 mod connections;
+mod sendfile;
 mod stopping;
 
 use std::{
@@ -40,7 +41,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let ended = tokio::spawn(serve(listener, service, limits, async move {
+        let ended = tokio::spawn(serve(listener, service, limits, Arc::default(), async move {
             let _ = stopped.await;
         }));
         Self { address, stop, ended }

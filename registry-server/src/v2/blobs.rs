@@ -1,8 +1,6 @@
 //! Reading and deleting blobs (distribution-spec, "Pulling blobs" and "Deleting Blobs").
 
-use std::io;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, IF_RANGE,
     RANGE,
@@ -14,13 +12,19 @@ use registry_core::oci::{Digest, RepositoryName};
 use super::refusal::{Code, Refusal};
 use super::reply::{self, CONTENT_DIGEST};
 use super::{Call, Reply};
-use crate::listener::{BlobStream, Body};
+use crate::listener::{BlobStream, Body, Outbox};
 use crate::wire::conditions::{if_none_match, if_range};
 use crate::wire::range::RangeAnswer;
 use crate::wire::scope::Actions;
 
 /// Content under its digest never changes.
 const IMMUTABLE: &str = "private, max-age=31536000, immutable";
+
+/// A blob that may be read, and its bytes if it is small and they are wanted.
+struct Found {
+    blob: BlobReader,
+    small: Option<Bytes>,
+}
 
 impl Call {
     /// `GET`, `HEAD` and `DELETE` of `/v2/<name>/blobs/<digest>`.
@@ -42,13 +46,12 @@ impl Call {
     }
 
     async fn get_blob(&self, repository: RepositoryName, digest: Digest) -> Reply {
-        let actor = self.caller.actor;
-        let blob = self.registry(move |registry| registry.blob(&actor, &repository, &digest)).await?;
+        let found = self.find_blob(repository, digest).await?;
         let tag = digest.to_string();
         let mut response = if if_none_match(self.headers(IF_NONE_MATCH), Some(&tag)) {
             reply::empty(StatusCode::NOT_MODIFIED)
         } else {
-            self.content(blob, &tag)?
+            self.content(found, &tag)?
         };
         reply::set(&mut response, CONTENT_DIGEST, digest);
         reply::set(&mut response, ETAG, reply::entity_tag(&digest));
@@ -56,18 +59,35 @@ impl Call {
         Ok(response)
     }
 
+    /// At once if the blob is open, else where waiting for the disk is fine.
+    async fn find_blob(&self, repository: RepositoryName, digest: Digest) -> Result<Found, Refusal> {
+        let (actor, is_get, at) = (self.caller.actor, self.head.method == Method::GET, repository.clone());
+        let found = move |blob: BlobReader| {
+            let small = if is_get { blob.small()? } else { None };
+            Ok(Found { blob, small })
+        };
+        let at_hand = self.ask(move |registry| {
+            let blob = registry.blob_at_hand(&actor, &at, &digest)?;
+            blob.filter(|blob| !is_get || blob.is_at_hand()).map(found).transpose()
+        });
+        match at_hand.await? {
+            Some(found) => Ok(found),
+            None => self.registry(move |registry| found(registry.blob(&actor, &repository, &digest)?)).await,
+        }
+    }
+
     /// The blob, or the part of it that was asked for. A range means something to GET alone (RFC 9110, section 14.2).
-    fn content(&self, blob: BlobReader, tag: &str) -> Reply {
-        let size = blob.size();
+    fn content(&self, found: Found, tag: &str) -> Reply {
+        let size = found.blob.size();
         let is_current = self.header(IF_RANGE).is_none_or(|value| if_range(value, tag));
         let answer = match self.header(RANGE) {
             Some(range) if is_current && self.head.method == Method::GET => RangeAnswer::to(range, size),
             _ => RangeAnswer::Full,
         };
         let mut response = match answer {
-            RangeAnswer::Full => Response::new(self.stream(blob, 0, size)),
+            RangeAnswer::Full => Response::new(self.part(found, 0, size)),
             RangeAnswer::Part { start, end_inclusive } => {
-                let part = self.stream(blob, start, end_inclusive - start + 1);
+                let part = self.part(found, start, end_inclusive - start + 1);
                 let mut response = Response::new(part);
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 reply::set(
@@ -86,8 +106,14 @@ impl Call {
         Ok(response)
     }
 
-    fn stream(&self, blob: BlobReader, start: u64, length: u64) -> Body {
-        Body::Blob(BlobStream::new(self.app.lanes.blobs.clone(), source(blob), start, length))
+    fn part(&self, found: Found, start: u64, length: u64) -> Body {
+        match found.small {
+            Some(bytes) => Body::Full(slice(&bytes, start, length)),
+            None => {
+                let (lane, outbox) = (self.app.lanes.blobs.clone(), self.head.extensions.get::<Outbox>());
+                Body::Blob(BlobStream::new(lane, found.blob, start, length, outbox))
+            }
+        }
     }
 
     pub(super) fn headers(&self, name: hyper::header::HeaderName) -> impl Iterator<Item = &str> {
@@ -104,15 +130,9 @@ fn unsatisfiable(size: u64) -> Refusal {
     }
 }
 
-fn source(blob: BlobReader) -> crate::listener::BlobSource {
-    Box::new(move |offset, length| read(&blob, offset, length).map_err(io::Error::other))
-}
-
-fn read(blob: &BlobReader, offset: u64, length: usize) -> Result<Bytes, registry_core::Error> {
-    let mut piece = BytesMut::zeroed(length);
-    let read = blob.read_at(&mut piece, offset)?;
-    piece.truncate(read);
-    Ok(piece.freeze())
+fn slice(bytes: &Bytes, start: u64, length: u64) -> Bytes {
+    let index = |position| usize::try_from(position).unwrap_or(bytes.len()).min(bytes.len());
+    bytes.slice(index(start)..index(start.saturating_add(length)))
 }
 
 /// Reads a digest from a path or a query.

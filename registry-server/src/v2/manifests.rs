@@ -116,7 +116,8 @@ impl Call {
 
     async fn received_manifest(&self, body: &mut Option<ReceivedBody>) -> Result<Manifest, Refusal> {
         let Some(body) = body else { return Err(Refusal::from(registry_core::Error::Unavailable)) };
-        let bytes = body.collect_up_to(registry_core::oci::manifest::MAX_BYTES).await.map_err(|error| {
+        let received = self.turn.collect_up_to(registry_core::oci::manifest::MAX_BYTES, body).await?;
+        let bytes = received.map_err(|error| {
             let status = match error {
                 BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::Idle | BodyError::Broken(_) => StatusCode::REQUEST_TIMEOUT,

@@ -7,6 +7,8 @@ use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use registry_core::Error;
 use serde_json::{Value, json};
 
+use crate::admission::Busy;
+
 /// Error codes of the distribution specification, and of Docker where that has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -106,8 +108,12 @@ impl Refusal {
     }
 
     /// Too many passwords are being checked.
-    pub(crate) fn too_many() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, "too many sign-ins at once")
+    pub(crate) fn too_many_sign_ins() -> Self {
+        Self::too_many("too many sign-ins at once")
+    }
+
+    fn too_many(message: impl Display) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
             .with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
@@ -141,6 +147,12 @@ fn error(code: Code, message: impl Display, detail: Value) -> Value {
     json!({ "code": code.name(), "message": message.to_string(), "detail": detail })
 }
 
+impl From<Busy> for Refusal {
+    fn from(cause: Busy) -> Self {
+        Self::too_many(cause)
+    }
+}
+
 /// The one table. It has no last arm for "everything else": a new error stops the build until its answer is chosen.
 impl From<Error> for Refusal {
     fn from(cause: Error) -> Self {
@@ -162,7 +174,9 @@ impl From<Error> for Refusal {
             Error::NameTaken(_) => (StatusCode::CONFLICT, Code::NameInvalid),
             Error::AlreadyInitialized => (StatusCode::CONFLICT, Code::Denied),
             Error::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable),
-            Error::Unavailable | Error::InUse(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Error::Unavailable | Error::InUse(_) | Error::GivenUp => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+            }
             Error::Corrupt(_) | Error::Metadata(_) | Error::File(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown)
             }

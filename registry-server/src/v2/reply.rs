@@ -74,6 +74,16 @@ pub(super) fn without_challenge(refusal: Refusal) -> Response<Body> {
 fn complete(response: &mut Response<Body>) {
     set(response, API_VERSION, "registry/2.0");
     harden(response);
+    say_empty(response);
+}
+
+/// HTTP/2 sends no length with an answer that ends with its head, and some clients want the 0.
+fn say_empty(response: &mut Response<Body>) {
+    let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_empty = hyper::body::Body::is_end_stream(response.body());
+    if is_empty && !has_none && !response.headers().contains_key(CONTENT_LENGTH) {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+    }
 }
 
 fn error_body(refusal: &Refusal) -> Response<Body> {

@@ -18,6 +18,7 @@ use super::blobs::digest_of;
 use super::refusal::{Code, Refusal};
 use super::reply::{self, CONTENT_DIGEST};
 use super::{Call, DISCARD_BYTES, DISCARD_TIME, Reply};
+use crate::admission::{Slot, Turn};
 use crate::app::App;
 use crate::listener::{Body, BodyError, ReceivedBody};
 use crate::wire::range::ContentRange;
@@ -34,6 +35,7 @@ struct Session {
     repository: RepositoryName,
     id: UploadId,
     known: Known,
+    turn: Arc<Turn>,
 }
 
 /// Who can go on with an upload whose request failed.
@@ -129,7 +131,7 @@ impl Call {
 
     fn session(&self, name: &str, repository: RepositoryName, id: UploadId, known: Known) -> Session {
         let (app, actor) = (Arc::clone(&self.app), self.caller.actor);
-        Session { app, actor, name: name.to_owned(), repository, id, known }
+        Session { app, actor, name: name.to_owned(), repository, id, known, turn: Arc::clone(&self.turn) }
     }
 
     fn announced(&self) -> Result<Announced, Refusal> {
@@ -207,11 +209,13 @@ impl Session {
     }
 
     async fn run(&self, mut body: ReceivedBody, announced: Announced, digest: Option<Digest>) -> Reply {
-        let result = self.append_all(&mut body, announced).await;
+        let result = self.receive_all(&mut body, announced).await;
         body.discard(DISCARD_BYTES, DISCARD_TIME);
-        let writer = result?;
+        // Held to the end, so that no more uploads wait for their end than may be received.
+        let (writer, _slot) = result?;
         let offset = writer.offset();
         let Some(digest) = digest else { return Ok(self.at_offset(StatusCode::ACCEPTED, offset)) };
+        self.turn.resume().await;
         self.app.call(move |_| writer.finish(&digest)).await?;
         Ok(created(&self.name, &digest))
     }
@@ -227,6 +231,16 @@ impl Session {
         }
         let open = move |registry: &Registry| registry.open_upload(&actor, &repository, id);
         self.app.call_in(&self.app.lanes.blobs, open).await
+    }
+
+    /// Takes the body in while it holds an upload's place.
+    async fn receive_all(
+        &self,
+        body: &mut ReceivedBody,
+        announced: Announced,
+    ) -> Result<(UploadWriter, Slot), Refusal> {
+        let slot = self.turn.receive().await?;
+        Ok((self.append_all(body, announced).await?, slot))
     }
 
     async fn append_all(

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-/// A password or token: `Debug` prints `***`, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// A password or token: `Debug` prints `***`, and there is no `Display`. It is sent and received as its text.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

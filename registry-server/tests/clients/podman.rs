@@ -1,11 +1,20 @@
 //! podman: sign in, build, push, pull, lists.
 
-use crate::site::{PASSWORD, Site, USER, has};
+use crate::site::{PASSWORD, Site, USER};
 
-fn signed_in() -> Site {
-    let site = Site::start();
-    site.run("podman", &["login", "--tls-verify=false", "-u", USER, "-p", PASSWORD, &site.address]);
-    site
+over_http_and_https!("podman":
+    signs_in_with_the_right_password_only,
+    pulls_what_it_pushed,
+    pushes_a_manifest_list,
+);
+
+/// Runs a command that speaks to the registry.
+fn podman(site: &Site, command: &[&str], arguments: &[&str]) -> String {
+    site.run("podman", &[command, &site.plain(&["--tls-verify=false"])[..], arguments].concat())
+}
+
+fn sign_in(site: &Site) {
+    podman(site, &["login"], &["-u", USER, "-p", PASSWORD, &site.address]);
 }
 
 /// Builds an image of one file.
@@ -16,51 +25,37 @@ fn build(site: &Site, image: &str) {
     site.run("podman", &["build", "--isolation=chroot", "-q", "-t", image, context.to_str().unwrap()]);
 }
 
-#[test]
-fn podman_signs_in_with_the_right_password_only() {
-    if !has("podman") {
-        return;
-    }
-    let site = signed_in();
-    let wrong = ["login", "--tls-verify=false", "-u", USER, "-p", "wrong-horse", &site.address];
+fn signs_in_with_the_right_password_only(site: &Site) {
+    sign_in(site);
+    let plain = site.plain(&["--tls-verify=false"]);
+    let wrong = [&["login"], &plain[..], &["-u", USER, "-p", "wrong-horse", &site.address]].concat();
     let (is_ok, output) = site.try_run("podman", &wrong);
     assert!(!is_ok && output.contains("invalid username/password"), "{output}");
 }
 
-#[test]
-fn podman_pulls_what_it_pushed() {
-    if !has("podman") {
-        return;
-    }
-    let site = signed_in();
+fn pulls_what_it_pushed(site: &Site) {
+    sign_in(site);
     let image = format!("{}:v1", site.image("hello"));
-    build(&site, &image);
-    site.run("podman", &["push", "-q", "--tls-verify=false", &image]);
+    build(site, &image);
+    podman(site, &["push", "-q"], &[&image]);
     let id = site.run("podman", &["image", "inspect", "--format", "{{.Id}}", &image]);
     site.run("podman", &["rmi", "--force", &image]);
-    let pulled = site.run("podman", &["pull", "-q", "--tls-verify=false", &image]);
+    let pulled = podman(site, &["pull", "-q"], &[&image]);
     assert_eq!(pulled.trim(), id.trim());
-    let tags = site.run("podman", &["search", "--list-tags", "--tls-verify=false", &site.image("hello")]);
+    let tags = podman(site, &["search", "--list-tags"], &[&site.image("hello")]);
     assert!(tags.contains("v1"), "{tags}");
 }
 
-#[test]
-fn podman_pushes_a_manifest_list() {
-    if !has("podman") {
-        return;
-    }
-    let site = signed_in();
+fn pushes_a_manifest_list(site: &Site) {
+    sign_in(site);
     let single = format!("{}:single", site.image("app"));
-    build(&site, &single);
-    site.run("podman", &["push", "-q", "--tls-verify=false", &single]);
+    build(site, &single);
+    podman(site, &["push", "-q"], &[&single]);
     let list = format!("{}:list", site.image("app"));
     site.run("podman", &["manifest", "create", &list]);
-    site.run("podman", &["manifest", "add", "--tls-verify=false", &list, &format!("docker://{single}")]);
-    site.run(
-        "podman",
-        &["manifest", "push", "-q", "--all", "--tls-verify=false", &list, &format!("docker://{list}")],
-    );
+    podman(site, &["manifest", "add"], &[&list, &format!("docker://{single}")]);
+    podman(site, &["manifest", "push", "-q", "--all"], &[&list, &format!("docker://{list}")]);
     site.run("podman", &["manifest", "rm", &list]);
-    let pulled = site.run("podman", &["pull", "-q", "--tls-verify=false", &list]);
+    let pulled = podman(site, &["pull", "-q"], &[&list]);
     assert!(!pulled.trim().is_empty());
 }

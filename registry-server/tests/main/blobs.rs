@@ -223,3 +223,60 @@ fn a_public_blob_is_read_by_anybody_and_changed_by_nobody_else() {
     let token = server.token(Some("bob"), &["repository:alice/app:pull,push"]);
     server.request("POST", begin).bearer(&token).send().refuses(403, "DENIED");
 }
+
+/// More than is kept in memory, and more than the kernel is asked to send at once.
+fn large() -> Vec<u8> {
+    (0..2_500_003_usize).map(|n| (n % 251) as u8 ^ (n >> 16) as u8).collect()
+}
+
+#[test]
+fn a_large_blob_on_files_comes_to_the_byte_whole_and_in_parts() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::on(directory.path(), |_| {});
+    let content = large();
+    let path = format!("/v2/alice/app/blobs/{}", server.push_blob("alice/app", &content));
+    assert_eq!(server.alice("HEAD", &path).is(200).length(), content.len());
+    for _ in 0..2 {
+        assert!(server.alice("GET", &path).is(200).body == content);
+    }
+    for (first, last) in [(0, 0), (1_000_000, 1_999_999), (1_048_575, 1_048_576), (2_500_002, 2_500_002)] {
+        let part = get(&server, &path, "Range", &format!("bytes={first}-{last}")).is(206);
+        assert!(part.body == content[first..=last], "{first}-{last}");
+    }
+    let counts = server.registry.statistics().open_blobs;
+    assert_eq!((counts.misses, counts.entries), (1, 1), "it was opened once");
+}
+
+#[test]
+fn a_blob_that_is_deleted_under_its_reader_still_comes_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::on(directory.path(), |_| {});
+    let content = large();
+    let path = format!("/v2/alice/app/blobs/{}", server.push_blob("alice/app", &content));
+    let mut reader = server.connect();
+    reader.send(server.get(&path).user("alice").bytes());
+    reader.head();
+    server.alice("DELETE", &path).is(202);
+    server.alice("GET", &path).is(404);
+    server.registry.run_background().unwrap();
+    assert!(reader.rest() == content);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the damage is done behind the registry's back")]
+fn a_blob_whose_file_is_cut_while_it_is_open_is_unknown_until_it_is_pushed_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::on(directory.path(), |_| {});
+    for content in [b"small".to_vec(), large()] {
+        let digest = server.push_blob("alice/app", &content);
+        let path = format!("/v2/alice/app/blobs/{digest}");
+        assert!(server.alice("GET", &path).is(200).body == content);
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        let file = directory.path().join("blobs/sha256").join(&hex[..2]).join(hex);
+        std::fs::File::options().write(true).open(&file).unwrap().set_len(3).unwrap();
+        server.alice("GET", &path).refuses(404, "BLOB_UNKNOWN");
+        server.alice("HEAD", &path).is(404);
+        server.push_blob("alice/app", &content);
+        assert!(server.alice("GET", &path).is(200).body == content);
+    }
+}

@@ -1,12 +1,16 @@
 //! A client that writes and reads bytes itself, so that nothing between the test and the wire hides or mends anything.
 
+use std::fmt::Debug;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 use crate::support::PASSWORD;
 
@@ -17,6 +21,7 @@ const HUNG: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -27,7 +32,13 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn new(address: SocketAddr, method: &str, target: &str) -> Self {
         let (method, target) = (method.to_owned(), target.to_owned());
-        Self { address, method, target, headers: Vec::new(), body: None, is_chunked: false }
+        Self { address, tls: None, method, target, headers: Vec::new(), body: None, is_chunked: false }
+    }
+
+    /// Goes over TLS, if there is a configuration for it.
+    pub(crate) fn over(mut self, tls: Option<Arc<ClientConfig>>) -> Self {
+        self.tls = tls;
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
@@ -71,7 +82,7 @@ impl Request {
     }
 
     fn send_unchecked(&self) -> Response {
-        let mut connection = Connection::open(self.address);
+        let mut connection = Connection::over(self.tls.as_ref(), self.address);
         connection.send(self.bytes());
         let whole = connection.rest();
         let response = Response::read(&whole, self.method == "HEAD");
@@ -80,8 +91,7 @@ impl Request {
 
     /// Sends it; `None` if the server is gone before its answer is complete.
     pub(crate) fn send_unless_gone(&self) -> Option<Response> {
-        let mut connection = Connection { stream: TcpStream::connect(self.address).ok()? };
-        connection.stream.set_read_timeout(Some(HUNG)).unwrap();
+        let mut connection = Connection::try_over(self.tls.as_ref(), self.address).ok()?;
         connection.send(self.bytes());
         let whole = connection.rest();
         let head = whole.windows(4).position(|window| window == b"\r\n\r\n")?;
@@ -236,15 +246,53 @@ impl Response {
 /// A connection whose bytes the test writes and reads.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    socket: TcpStream,
+    /// The socket, or TLS on it.
+    stream: Box<dyn Stream>,
 }
+
+trait Stream: Read + Write + Debug {}
+
+impl<T: Read + Write + Debug> Stream for T {}
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(HUNG)).unwrap();
-        stream.set_write_timeout(Some(HUNG)).unwrap();
-        Self { stream }
+        Self::over(None, address)
+    }
+
+    /// A connection from another address of this machine.
+    pub(crate) fn from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let socket = runtime.block_on(async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((source, 0).into()).unwrap();
+            socket.connect(address).await.unwrap().into_std().unwrap()
+        });
+        socket.set_nonblocking(false).unwrap();
+        Self::on(socket, None)
+    }
+
+    /// A connection over TLS, if there is a configuration for it. Hands are shaken with the first byte.
+    pub(crate) fn over(tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> Self {
+        Self::try_over(tls, address).unwrap()
+    }
+
+    fn try_over(tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self::on(TcpStream::connect(address)?, tls))
+    }
+
+    fn on(socket: TcpStream, tls: Option<&Arc<ClientConfig>>) -> Self {
+        socket.set_read_timeout(Some(HUNG)).unwrap();
+        socket.set_write_timeout(Some(HUNG)).unwrap();
+        let wire = socket.try_clone().unwrap();
+        let stream: Box<dyn Stream> = match tls {
+            None => Box::new(wire),
+            Some(tls) => {
+                let client = ClientConnection::new(Arc::clone(tls), "localhost".try_into().unwrap()).unwrap();
+                Box::new(StreamOwned::new(client, wire))
+            }
+        };
+        Self { socket, stream }
     }
 
     /// Sends, or as much as the server takes: it may have closed already.
@@ -254,7 +302,7 @@ impl Connection {
 
     /// Says that nothing more comes, and goes on reading.
     pub(crate) fn end(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// The next bytes, up to the empty line after a head.
@@ -266,6 +314,13 @@ impl Connection {
             head.push(byte[0]);
         }
         text(&head)
+    }
+
+    /// Everything up to the end of the connection, which over TLS must have been announced.
+    pub(crate) fn announced_rest(&mut self) -> Vec<u8> {
+        let mut whole = Vec::new();
+        self.stream.read_to_end(&mut whole).unwrap();
+        whole
     }
 
     /// Everything up to the end of the connection, or to its reset.

@@ -315,7 +315,11 @@ async fn speak_http_2(server: &Server) {
     };
     let digest = sha256("abc");
     let pushed = send("POST", &format!("/v2/alice/app/blobs/uploads/?digest={digest}"), "abc").await.unwrap();
-    assert_eq!(pushed.status(), 201);
+    assert_eq!((pushed.status().as_u16(), &pushed.headers()["content-length"]), (201, &"0".parse().unwrap()));
+    let nothing = sha256("");
+    send("POST", &format!("/v2/alice/app/blobs/uploads/?digest={nothing}"), "").await.unwrap();
+    let empty = send("GET", &format!("/v2/alice/app/blobs/{nothing}"), "").await.unwrap();
+    assert_eq!((empty.status().as_u16(), &empty.headers()["content-length"]), (200, &"0".parse().unwrap()));
     let blob = format!("/v2/alice/app/blobs/{digest}");
     let pulled = send("GET", &blob, "").await.unwrap();
     assert_eq!(

@@ -2,19 +2,22 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use registry_core::oci::{Algorithm, Digest, NamespaceName, RepositoryName};
 use registry_core::simulation::SimulatedDisk;
 use registry_core::{Actor, Clock, Entropy, Error, NewUser, Principal, Registry, Settings};
+use registry_server::admission::AdmissionLimits;
 use registry_server::app::{App, Options};
 use registry_server::auth::setup_code::SetupCode;
 use registry_server::auth::{Auth, password};
 use registry_server::lanes::Lanes;
-use registry_server::listener::Limits;
+use registry_server::listener::{Endpoint, Limits};
 use registry_server::origin::Origins;
 use registry_server::server;
+use registry_server::tls::Certificates;
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -43,10 +46,13 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
     pub(crate) limits: Limits,
+    pub(crate) lanes: Lanes,
     pub(crate) users: &'static [&'static str],
     pub(crate) setup_code: Option<SetupCode>,
     pub(crate) disk: SimulatedDisk,
     pub(crate) clock: Clock,
+    /// The server's pair, and how the test's requests trust it: over TLS, if it is there.
+    pub(crate) tls: Option<(Arc<Certificates>, Arc<ClientConfig>)>,
 }
 
 impl Default for Setup {
@@ -60,12 +66,16 @@ impl Default for Setup {
                 referrers_api: true,
                 user_initialize: false,
                 log_requests: false,
+                metrics_token: None,
+                admission: AdmissionLimits::default(),
             },
             limits: Limits::default(),
+            lanes: Lanes::default(),
             users: &["alice", "bob"],
             setup_code: None,
             disk: SimulatedDisk::new(),
             clock: Clock::manual(NOW_MS),
+            tls: None,
         }
     }
 }
@@ -76,6 +86,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) registry: Registry,
     pub(crate) clock: Clock,
+    tls: Option<Arc<ClientConfig>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -106,19 +117,23 @@ impl Server {
             add_user(&registry, name);
         }
         let auth = Auth::new(&registry, setup.setup_code).unwrap();
-        let (app, uploads_ended) = App::new(registry.clone(), auth, Lanes::default(), setup.options);
+        let (app, uploads_ended) = App::new(registry.clone(), auth, setup.lanes, setup.options);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        let address = listener.local_addr().unwrap();
+        let socket = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (endpoint, tls) = match setup.tls {
+            Some((certificates, client)) => (Endpoint::https(socket, certificates), Some(client)),
+            None => (Endpoint::from(socket), None),
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let stopped = async move {
                 let _ = stopped.await;
             };
-            runtime.block_on(server::run(listener, app, uploads_ended, setup.limits, stopped))
+            runtime.block_on(server::run(endpoint, app, uploads_ended, setup.limits, stopped))
         });
-        Self { address, registry, clock: setup.clock, stop: Some(stop), thread: Some(thread) }
+        Self { address, registry, clock: setup.clock, tls, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Tells the server to stop, as a signal does; [`Server::ended`] waits for it.
@@ -132,7 +147,7 @@ impl Server {
     }
 
     pub(crate) fn request(&self, method: &str, target: &str) -> Request {
-        Request::new(self.address, method, target)
+        Request::new(self.address, method, target).over(self.tls.clone())
     }
 
     pub(crate) fn get(&self, target: &str) -> Request {
@@ -145,7 +160,7 @@ impl Server {
     }
 
     pub(crate) fn connect(&self) -> Connection {
-        Connection::open(self.address)
+        Connection::over(self.tls.as_ref(), self.address)
     }
 
     /// A token for these scopes, as a client fetches it.

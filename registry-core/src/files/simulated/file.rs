@@ -1,12 +1,13 @@
 //! An open file of the simulated disk.
 
+use std::fs::File;
 use std::io;
 
 use rustix::io::Errno;
 
 use super::tree::{Contents, DataChange, Inode, index};
 use super::{Entry, SimulatedDisk, State};
-use crate::files::{DiskFile, SyncPoint};
+use crate::files::{DiskFile, FileStat, SyncPoint};
 
 #[derive(Debug)]
 pub(super) struct SimulatedFile {
@@ -45,6 +46,12 @@ impl DiskFile for SimulatedFile {
         let count = buffer.len().min(held.len());
         buffer[..count].copy_from_slice(&held[..count]);
         Ok(count)
+    }
+
+    fn will_read(&self, _: u64, _: u64) {}
+
+    fn as_file(&self) -> Option<&File> {
+        None
     }
 
     fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
@@ -89,8 +96,9 @@ impl DiskFile for SimulatedFile {
         Ok(())
     }
 
-    fn names(&self) -> io::Result<u64> {
-        Ok(self.disk.state().live.names_of(self.inode))
+    fn stat(&self) -> io::Result<FileStat> {
+        let state = self.disk.state();
+        Ok(FileStat { len: self.contents(&state).bytes.len() as u64, names: state.live.names_of(self.inode) })
     }
 
     fn sync(&self, point: SyncPoint) -> io::Result<()> {
