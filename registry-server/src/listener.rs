@@ -16,6 +16,7 @@ mod io;
 mod piece;
 mod request_body;
 mod response_body;
+mod rest;
 mod sendfile;
 mod stream;
 #[cfg(test)]
@@ -25,8 +26,7 @@ mod traffic;
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{Request, Response};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use self::{accept::Acceptor, connection::Connections};
 pub use self::{
@@ -48,6 +48,8 @@ pub struct Limits {
     /// answer before: it ends silent and idle HTTP/1.1 connections too. HTTP/2 must begin its first request
     /// within it. A TLS handshake has as long before that.
     pub head_timeout: Duration,
+    /// How long an HTTP/1.1 connection rests, at least, before it gives its buffers back until it is spoken to again.
+    pub rest: Duration,
     /// The longest silence inside a request's body.
     pub body_idle: Duration,
     /// The longest wait for room in the socket's send buffer. The kernel reports room once about a third of
@@ -72,6 +74,7 @@ impl Default for Limits {
         Self {
             head_bytes: 64 * 1024,
             head_timeout: Duration::from_secs(30),
+            rest: Duration::from_secs(1),
             body_idle: Duration::from_secs(60),
             write_idle: Duration::from_secs(120),
             linger: Duration::from_secs(2),
@@ -121,7 +124,7 @@ where
     let Endpoint { socket, security } = endpoint.into();
     let acceptor = Acceptor::new(socket, &limits, Arc::clone(&traffic));
     let connections = Arc::new(Connections::new(limits.clone(), traffic, service));
-    let graceful = GracefulShutdown::new();
+    let (stopping, stop_seen) = watch::channel(false);
     let mut handshakes = JoinSet::new();
     let mut open = JoinSet::new();
     let mut stop = pin!(stop);
@@ -133,18 +136,16 @@ where
             accepted = acceptor.accept() => security.begin(accepted, &limits, &mut handshakes),
         };
         if let Some(established) = established {
-            open.spawn(Arc::clone(&connections).serve(established, graceful.watcher()));
+            open.spawn(Arc::clone(&connections).serve(established, stop_seen.clone()));
         }
     }
     drop((acceptor, handshakes));
-    drain(graceful, open, limits.drain).await
+    stopping.send_replace(true);
+    drain(open, limits.drain).await
 }
 
-async fn drain(graceful: GracefulShutdown, mut open: JoinSet<()>, within: Duration) -> Stopped {
-    let all_finish = async {
-        graceful.shutdown().await;
-        while open.join_next().await.is_some() {}
-    };
+async fn drain(mut open: JoinSet<()>, within: Duration) -> Stopped {
+    let all_finish = async { while open.join_next().await.is_some() {} };
     let _ = timeout(within, all_finish).await;
     while open.try_join_next().is_some() {}
     let cut = open.len();

@@ -4,14 +4,18 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
+
+use super::rest::Activity;
 
 /// The most that is read and thrown away when a connection closes.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -29,6 +33,9 @@ pub(super) struct PatientIo<T> {
     stall: Option<Pin<Box<Sleep>>>,
     linger: Duration,
     lingering: Option<Lingering>,
+    /// What is read before what the stream has.
+    unread: Bytes,
+    activity: Arc<Activity>,
 }
 
 struct Lingering {
@@ -38,15 +45,29 @@ struct Lingering {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> PatientIo<T> {
     pub(super) fn new(io: T, write_idle: Duration, linger: Duration) -> Self {
-        Self { io, write_idle, stall: None, linger, lingering: None }
+        let (unread, activity) = (Bytes::new(), Arc::default());
+        Self { io, write_idle, stall: None, linger, lingering: None, unread, activity }
+    }
+
+    /// Puts back what was read.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// What goes on on the connection.
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     /// Passes on what a write came to; one that has waited too long fails.
     fn or_stalled<R>(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if write.is_ready() {
-            self.stall = None;
+            if self.stall.take().is_some() {
+                self.activity.set_stalled(false);
+            }
             return write;
         }
+        self.activity.set_stalled(true);
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.write_idle)));
         ready!(stall.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "client takes no more bytes")))
@@ -78,6 +99,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for PatientIo<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let length = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }

@@ -12,7 +12,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use super::Traffic;
+use super::{Traffic, rest::UnderWay};
 
 /// The body of a request, read piece by piece.
 ///
@@ -26,6 +26,8 @@ pub struct ReceivedBody {
     awaits_continue: bool,
     is_http2: bool,
     traffic: Arc<Traffic>,
+    has_ended: bool,
+    under_way: UnderWay,
 }
 
 /// Why a body could not be read to its end.
@@ -44,7 +46,13 @@ pub enum BodyError {
 
 impl ReceivedBody {
     /// `idle` is the longest silence between two pieces; what comes is counted into `traffic`.
-    pub(super) fn new(incoming: Incoming, head: &Parts, idle: Duration, traffic: Arc<Traffic>) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        head: &Parts,
+        idle: Duration,
+        traffic: Arc<Traffic>,
+        under_way: UnderWay,
+    ) -> Self {
         let expects = head.headers.get(EXPECT);
         Self {
             incoming,
@@ -53,6 +61,8 @@ impl ReceivedBody {
                 .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")),
             is_http2: head.version == Version::HTTP_2,
             traffic,
+            has_ended: false,
+            under_way,
         }
     }
 
@@ -66,7 +76,11 @@ impl ReceivedBody {
         self.awaits_continue = false;
         loop {
             let frame = match timeout(self.idle, self.incoming.frame()).await {
-                Ok(frame) => frame?,
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    self.has_ended = true;
+                    return None;
+                }
                 Err(_) => return Some(Err(BodyError::Idle)),
             };
             match frame.map(|frame| frame.into_data().unwrap_or_default()) {
@@ -119,5 +133,13 @@ impl ReceivedBody {
                 }
             }
         }));
+    }
+}
+
+impl Drop for ReceivedBody {
+    fn drop(&mut self) {
+        if !self.has_ended && !self.incoming.is_end_stream() {
+            self.under_way.activity().tear();
+        }
     }
 }

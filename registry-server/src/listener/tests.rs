@@ -3,6 +3,7 @@
 mod blobs;
 mod bodies;
 mod connections;
+mod resting;
 mod sendfile;
 mod stopping;
 
@@ -28,6 +29,7 @@ const HUNG: Duration = Duration::from_secs(20);
 
 struct Server {
     address: SocketAddr,
+    traffic: Arc<Traffic>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Stopped>,
 }
@@ -41,10 +43,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let ended = tokio::spawn(serve(listener, service, limits, Arc::default(), async move {
+        let traffic = Arc::<Traffic>::default();
+        let ended = tokio::spawn(serve(listener, service, limits, Arc::clone(&traffic), async move {
             let _ = stopped.await;
         }));
-        Self { address, stop, ended }
+        Self { address, traffic, stop, ended }
     }
 
     fn connect(&self) -> Client {

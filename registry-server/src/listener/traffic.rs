@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -12,7 +12,7 @@ use std::{
 use bytes::Buf;
 use hyper::body::{Frame, SizeHint};
 
-use super::Body;
+use super::{Body, rest::UnderWay};
 
 /// Numbers about connections and the bodies that went over them. Bytes are those of bodies, as the handlers see them:
 /// without heads, framing and TLS.
@@ -22,6 +22,7 @@ pub struct Traffic {
     sent_bytes: AtomicU64,
     accepted: AtomicU64,
     closed: AtomicU64,
+    resting: AtomicUsize,
     refused: AtomicU64,
 }
 
@@ -47,6 +48,11 @@ impl Traffic {
         self.accepted().saturating_sub(closed)
     }
 
+    /// Of the open connections, those that hold no buffers: they have not spoken yet, or not for a while.
+    pub fn resting(&self) -> usize {
+        self.resting.load(Ordering::Relaxed)
+    }
+
     /// Connections that were closed at once, since their client had its share of all there may be.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -67,6 +73,24 @@ impl Traffic {
     }
 }
 
+/// A connection that rests.
+#[derive(Debug)]
+pub(super) struct AtRest<'t>(&'t Traffic);
+
+impl<'t> AtRest<'t> {
+    /// Counts a connection as resting until what is returned is dropped.
+    pub(super) fn begin(traffic: &'t Traffic) -> Self {
+        traffic.resting.fetch_add(1, Ordering::Relaxed);
+        Self(traffic)
+    }
+}
+
+impl Drop for AtRest<'_> {
+    fn drop(&mut self) {
+        self.0.resting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Opened(Arc<Traffic>);
@@ -82,11 +106,12 @@ impl Drop for Opened {
 pub(super) struct Counted {
     body: Body,
     traffic: Arc<Traffic>,
+    _under_way: UnderWay,
 }
 
 impl Counted {
-    pub(super) fn new(body: Body, traffic: Arc<Traffic>) -> Self {
-        Self { body, traffic }
+    pub(super) fn new(body: Body, traffic: Arc<Traffic>, under_way: UnderWay) -> Self {
+        Self { body, traffic, _under_way: under_way }
     }
 }
 

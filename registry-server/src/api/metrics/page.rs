@@ -81,6 +81,8 @@ impl Page<'_> {
         self.counter("registry_received_bytes", "Bytes of requests' bodies", traffic.received_bytes())?;
         self.counter("registry_sent_bytes", "Bytes of answers' bodies", traffic.sent_bytes())?;
         self.gauge("registry_connections", "Connections that are open", traffic.open())?;
+        let resting = u64::try_from(traffic.resting()).unwrap_or(u64::MAX);
+        self.gauge("registry_connections_resting", "Connections that hold no buffers", resting)?;
         self.counter("registry_connections_accepted", "Connections that were let in", traffic.accepted())
     }
 
