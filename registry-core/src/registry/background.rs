@@ -182,17 +182,23 @@ impl Registry {
         let queued = self.0.metadata.read(|rows| rows.scan(&UNLINKS, &(), None, STEP))?;
         // Held until the rows are gone: else a digest that is placed and deleted meanwhile would lose its new row.
         let mut locks = Vec::new();
-        for (unlink, ()) in &queued {
-            match unlink {
-                Unlink::Blob(digest) => locks.extend(self.unlink_blob(digest)?),
-                Unlink::Staged(upload) => self.0.content.unlink_staged(*upload)?,
+        let mut tried = Vec::new();
+        for (unlink, ()) in queued {
+            let unlinked = match &unlink {
+                Unlink::Blob(digest) => self.unlink_blob(digest).map(|lock| locks.extend(lock)),
+                Unlink::Staged(upload) => self.0.content.unlink_staged(*upload),
+            };
+            match unlinked {
+                Ok(()) => tried.push(unlink),
+                // It is tried again, and does not hold up the others.
+                Err(cause) => tracing::warn!(?unlink, %cause, "a file could not be unlinked"),
             }
         }
-        if queued.is_empty() {
+        if tried.is_empty() {
             return Ok(false);
         }
         self.background(|txn| {
-            for (unlink, ()) in &queued {
+            for unlink in &tried {
                 let is_done = match unlink {
                     Unlink::Blob(digest) => {
                         locks.iter().any(|lock| lock.digest() == digest) || blobs::is_named(txn, digest)?

@@ -1,5 +1,6 @@
 //! A disk that fills up or fails: clear refusals, nothing lost, and work goes on afterwards.
 
+use registry_core::oci::Digest;
 use registry_core::simulation::SyncPoint;
 use registry_core::{Error, Registry, Settings, UploadId};
 
@@ -190,4 +191,35 @@ fn an_upload_that_outlasts_the_stop_leaves_no_file_that_is_never_found() {
         let after = Site::on(disk, site.clock.clone(), registry, settings);
         after.settle();
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a name is taken behind the registry's back")]
+#[test]
+fn a_file_that_cannot_be_unlinked_does_not_hold_up_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = Registry::open(directory.path(), Settings::default()).unwrap();
+    let file =
+        |digest: &Digest| directory.path().join("blobs/sha256").join(&digest.hex()[..2]).join(digest.hex());
+    let mut digests: Vec<Digest> = ["one", "two", "three"]
+        .iter()
+        .map(|content| {
+            let id = registry.start_upload(&OWNER, &name(AT), None).unwrap();
+            let mut writer = registry.open_upload(&OWNER, &name(AT), id).unwrap();
+            writer.append(content.as_bytes()).unwrap();
+            writer.finish(&digest(content.as_bytes())).unwrap();
+            digest(content.as_bytes())
+        })
+        .collect();
+    digests.sort();
+    // A directory is no file. It lies where the first in the queue lay.
+    std::fs::rename(file(&digests[0]), directory.path().join("aside")).unwrap();
+    std::fs::create_dir(file(&digests[0])).unwrap();
+    for digest in &digests {
+        registry.delete_blob(&OWNER, &name(AT), digest).unwrap();
+    }
+    registry.run_background().unwrap();
+    assert!(!file(&digests[1]).exists() && !file(&digests[2]).exists());
+    std::fs::remove_dir(file(&digests[0])).unwrap();
+    registry.run_background().unwrap();
+    assert_eq!(registry.audit(true).unwrap(), Vec::<String>::new());
 }
