@@ -174,6 +174,20 @@ def finished(process: subprocess.Popen) -> dict:
     return json.loads(output.splitlines()[-1])
 
 
+def recycle(place: pathlib.Path, length: int):
+    """Lets the disk rest, and takes and gives back as much memory as a run will fill.
+
+    So every run finds memory that was used a moment ago. On a virtual machine the host may have to find each page that
+    was not, which costs several times what writing to it costs, and is no server's doing.
+    """
+    os.sync()
+    scratch, piece = place / "scratch", bytes(1 << 20)
+    with open(scratch, "wb", buffering=0) as file:
+        for _ in range(0, length, len(piece)):
+            file.write(piece)
+    scratch.unlink()
+
+
 def drop_from_page_cache(path: pathlib.Path):
     """Makes the next read of a file one of the disk."""
     with open(path, "rb") as file:

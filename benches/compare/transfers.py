@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from measure import Bench, bounded, compared, drop_from_page_cache, finished
+from measure import Bench, bounded, compared, drop_from_page_cache, finished, recycle
 from peers import needed
 
 SCOPES = ["repository:admin/app:pull,push"]
@@ -17,7 +17,8 @@ def images(bench: Bench) -> list:
     with bench.directory() as place:
         with bench.ours(place, scopes=repositories(connections)) as ours, bench.docker_registry(place) as docker:
             figures = bench.medians({server.name: lambda server=server: push_images(bench, server, connections)
-                                     for server in (ours, docker)}, once=os.sync)
+                                     for server in (ours, docker)},
+                                    once=lambda: recycle(place, bench.sizes.blob_bytes))
     what, theirs = f"push of small images, {connections} connections", figures[docker.name]
     return [
         compared(what, "images/s", figures[ours.name]["rate"], docker.name, theirs["rate"], at_least=3),
@@ -31,7 +32,8 @@ def slow_disk(bench: Bench) -> list:
     with bench.directory() as place:
         with bench.ours(place, scopes=repositories(many), traced_delay_ms=5) as ours:
             figures = bench.medians({count: lambda count=count: push_images(bench, ours, count)
-                                     for count in (few, many)}, once=os.sync)
+                                     for count in (few, many)},
+                                    once=lambda: recycle(place, bench.sizes.blob_bytes))
     return [compared(f"push of small images, 5 ms added to each sync, {many} connections", "images/s",
                      figures[many]["rate"], f"{few} connections", figures[few]["rate"], at_least=5)]
 
@@ -117,7 +119,7 @@ def push(bench: Bench) -> list:
                 docker.name: lambda: per_gigabyte(push_blob(bench, docker)),
                 "openssl dgst": lambda: timed(bench, [needed("openssl"), "dgst", "-sha256", source]),
                 "dd": lambda: timed(bench, [needed("dd"), f"if={source}", f"of={written}", "bs=1M", "conv=fsync"]),
-            }, once=os.sync)
+            }, once=lambda: recycle(place, bench.sizes.blob_bytes))
     what, mine = f"push of {size(bench)}, one connection", figures[ours.name]
     slower = min(("openssl dgst", "dd"), key=lambda name: figures[name]["rate"])
     faster = ({"openssl dgst", "dd"} - {slower}).pop()
@@ -137,7 +139,7 @@ def push_tls(bench: Bench) -> list:
             figures = bench.medians({
                 "tls": lambda: per_gigabyte(push_blob(bench, tls)),
                 "plain": lambda: per_gigabyte(push_blob(bench, plain)),
-            }, once=os.sync)
+            }, once=lambda: recycle(place, bench.sizes.blob_bytes))
     what = f"push of {size(bench)} over TLS, one connection"
     return [
         compared(what, "GB/s", figures["tls"]["rate"], "plain", figures["plain"]["rate"], at_least=0.5),

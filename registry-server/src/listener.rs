@@ -74,7 +74,7 @@ impl Default for Limits {
         Self {
             head_bytes: 64 * 1024,
             head_timeout: Duration::from_secs(30),
-            rest: Duration::from_secs(1),
+            rest: Duration::from_millis(64),
             body_idle: Duration::from_secs(60),
             write_idle: Duration::from_secs(120),
             linger: Duration::from_secs(2),

@@ -9,8 +9,9 @@ use super::open::{OpenBlob, SMALL_BYTES};
 use crate::Error;
 use crate::files::DiskFile;
 
-/// One byte of each so many is looked at to tell whether bytes are in memory: what the system reads ahead at least.
-const LOOK_BYTES: u64 = 128 << 10;
+/// One byte of each so many is looked at to tell whether bytes are in memory. The system brings a blob in and lets it go
+/// in longer runs than it reads at once, so few looks find nearly every gap; each look costs what sending 10 KiB costs.
+const LOOK_BYTES: u64 = 512 << 10;
 /// How much [`BlobReader::load`] reads at once.
 const LOAD_BYTES: usize = 128 << 10;
 

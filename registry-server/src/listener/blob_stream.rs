@@ -20,14 +20,14 @@ const READ_BYTES: usize = 32 * 1024;
 const WORTH_A_CALL_BYTES: u64 = 64 * 1024;
 
 /// How far the disk is asked to read ahead of what is being sent.
-const AHEAD_BYTES: u64 = 1 << 20;
+const AHEAD_BYTES: u64 = 2 << 20;
 
 /// After so much the thread looks after others: a client may take it as fast as it is sent, and would never let go.
 const TURN_BYTES: u64 = 4 << 20;
 
 /// A part of a blob.
 ///
-/// Where the connection and the disk allow it the kernel sends the bytes by itself, in parts of 1 MiB; otherwise they are
+/// Where the connection and the disk allow it the kernel sends the bytes by itself, in parts of 2 MiB; otherwise they are
 /// read in pieces of 32 KiB. Either way bytes that the system has in memory are sent at once, and only others are waited
 /// for, on the blob lane: a cold file must not hold up a thread that serves connections.
 ///
@@ -96,7 +96,8 @@ impl BlobStream {
         }
         // Once it has been loaded it is sent, whether or not the system can tell that it is there.
         let loaded = ready!(self.poll_work(cx)).unwrap_or(Ok(Bytes::new()));
-        Poll::Ready(loaded.map(|_| (length, outbox.piece(self.blob.clone(), offset, length))))
+        let is_last = length as u64 == self.unsent_bytes;
+        Poll::Ready(loaded.map(|_| (length, outbox.piece(self.blob.clone(), offset, length, is_last))))
     }
 
     /// The next bytes.

@@ -144,7 +144,7 @@ where
             Err(Noticed::Rest) => {
                 let parts = engine.into_parts();
                 let mut io = parts.io.into_inner();
-                io.unread(parts.read_buf);
+                io.unread(&parts.read_buf);
                 let patience = self.limits.head_timeout.saturating_sub(self.limits.rest);
                 Some(Resting { io, may_be_http2: false, patience })
             }
@@ -222,7 +222,7 @@ async fn hear(io: &mut PatientIo<Stream>, may_be_http2: bool) -> io::Result<Opti
         if is_like_http2 && length < PREFACE.len() && read > 0 {
             continue;
         }
-        io.unread(bytes::Bytes::copy_from_slice(heard));
+        io.unread(heard);
         let protocol = if is_like_http2 { Protocol::Http2 } else { Protocol::Http1 };
         return Ok((length > 0).then_some(protocol));
     }

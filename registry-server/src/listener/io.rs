@@ -49,9 +49,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> PatientIo<T> {
         Self { io, write_idle, stall: None, linger, lingering: None, unread, activity }
     }
 
-    /// Puts back what was read.
-    pub(super) fn unread(&mut self, bytes: Bytes) {
-        self.unread = bytes;
+    /// Puts back what was read. It is copied, since it may be a small or empty part of a large buffer.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        self.unread = Bytes::copy_from_slice(bytes);
     }
 
     /// What goes on on the connection.
@@ -101,7 +101,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for PatientIo<T> {
     ) -> Poll<io::Result<()>> {
         if !self.unread.is_empty() {
             let length = self.unread.len().min(buffer.remaining());
-            buffer.put_slice(&self.unread.split_to(length));
+            buffer.put_slice(&self.unread[..length]);
+            self.unread = self.unread.slice(length..);
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.io).poll_read(cx, buffer)

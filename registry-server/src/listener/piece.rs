@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes};
 use registry_core::BlobReader;
 
 /// The longest part of a file. The stream sends one at a time, and looks after others in between.
-pub(super) const PART_BYTES: usize = 1 << 20;
+pub(super) const PART_BYTES: usize = 2 << 20;
 
 /// Never read, so that it takes addresses and no memory.
 static TOKENS: LazyLock<Box<[u8]>> = LazyLock::new(|| vec![0; PART_BYTES].into());
@@ -50,6 +50,8 @@ pub(super) struct Part {
     pub(super) blob: BlobReader,
     pub(super) offset: u64,
     length: usize,
+    /// Whether no other part of its body follows.
+    pub(super) is_last: bool,
 }
 
 impl From<Bytes> for Piece {
@@ -125,6 +127,11 @@ impl fmt::Debug for FilePiece {
 }
 
 impl Part {
+    /// Whether its body ends with the byte before this position in it.
+    pub(super) fn ends_body_at(&self, position: usize) -> bool {
+        self.is_last && position == self.length
+    }
+
     /// Reads all of `range`, counted from the part's beginning.
     pub(super) fn read(&self, range: Range<usize>) -> io::Result<Bytes> {
         let mut bytes = vec![0; range.len()];
@@ -155,9 +162,10 @@ struct Shared {
 }
 
 impl Outbox {
-    /// Makes a piece of at most [`PART_BYTES`]. It has to be sent on the connection of this outbox, after those made before.
-    pub(super) fn piece(&self, blob: BlobReader, offset: u64, length: usize) -> Piece {
-        let part = Arc::new(Part { blob, offset, length });
+    /// Makes a piece of at most [`PART_BYTES`]. It has to be sent on the connection of this outbox, after those made before;
+    /// one that is not the last of its body is followed by another, or by the connection's end.
+    pub(super) fn piece(&self, blob: BlobReader, offset: u64, length: usize, is_last: bool) -> Piece {
+        let part = Arc::new(Part { blob, offset, length, is_last });
         let mut parts = self.parts();
         drop_sent(&mut parts);
         parts.push_back(Arc::downgrade(&part));

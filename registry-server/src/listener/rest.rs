@@ -13,6 +13,9 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
+/// How many times as long as at first the pause between two looks becomes.
+const LONGEST_PAUSE: u32 = 16;
+
 /// What goes on on a connection.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
@@ -84,8 +87,10 @@ impl Drop for UnderWay {
 pub(super) struct Watch {
     activity: Arc<Activity>,
     look: Pin<Box<Sleep>>,
-    /// How long a connection rests before it is noticed, up to twice that.
+    /// How long a connection rests before it is noticed, up to twice that; longer after a long request.
     interval: Duration,
+    /// Until the next look: the longer a request goes on, the less it is looked at.
+    pause: Duration,
     /// How long the first request may take to begin.
     patience: Duration,
     at_start: u64,
@@ -105,8 +110,9 @@ impl Watch {
     /// Nothing may have been served of the connection's activity by the engine to be watched.
     pub(super) fn new(activity: Arc<Activity>, interval: Duration, patience: Duration) -> Self {
         let at_start = activity.begun.load(Ordering::Relaxed);
-        let look = Box::pin(sleep(interval.min(patience)));
-        Self { activity, look, interval, patience, at_start, seen: at_start }
+        let pause = interval.min(patience);
+        let look = Box::pin(sleep(pause));
+        Self { activity, look, interval, pause, patience, at_start, seen: at_start }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Noticed> {
@@ -115,9 +121,7 @@ impl Watch {
             if let Some(noticed) = self.look() {
                 return Poll::Ready(noticed);
             }
-            let next =
-                if self.seen == self.at_start { self.interval.min(self.patience) } else { self.interval };
-            self.look.as_mut().reset(Instant::now() + next);
+            self.look.as_mut().reset(Instant::now() + self.pause);
         }
     }
 
@@ -125,11 +129,16 @@ impl Watch {
         let begun = self.activity.begun.load(Ordering::Relaxed);
         if begun == self.at_start {
             // The engine holds a part of a head: to begin anew with it would only begin its time anew.
-            self.patience = self.patience.saturating_sub(self.interval);
+            self.patience = self.patience.saturating_sub(self.pause);
+            self.pause = self.pause.min(self.patience);
             return self.patience.is_zero().then_some(Noticed::Silence);
         }
-        let has_rested = begun == self.seen && self.activity.rests();
+        if begun == self.seen && self.activity.rests() {
+            return Some(Noticed::Rest);
+        }
+        let longest = self.interval * LONGEST_PAUSE;
+        self.pause = if begun == self.seen { longest.min(self.pause * 2) } else { self.interval };
         self.seen = begun;
-        has_rested.then_some(Noticed::Rest)
+        None
     }
 }

@@ -294,7 +294,7 @@ fn a_blob_in_memory_does_not_keep_its_thread_to_itself() {
 fn a_part_of_a_file_reads_as_its_bytes() {
     let content = content(100_000);
     let outbox = Outbox::default();
-    let piece = || outbox.piece(file_of(&content).into(), 10, 80_000);
+    let piece = || outbox.piece(file_of(&content).into(), 10, 80_000, true);
     assert_eq!(piece().copy_to_bytes(80_000), content[10..80_010]);
     assert_eq!(piece().take(7).copy_to_bytes(7), content[10..17]);
     let mut piece = piece();
