@@ -40,19 +40,37 @@ impl fmt::Display for Actor {
 }
 
 /// What an operation does to a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Reading blobs, manifests, tags and referrers.
+    /// Reading blobs, manifests, tags, referrers, and what the repository is.
     Pull,
     /// Uploading blobs, putting manifests and tags; creating the repository by doing so.
     Push,
     /// Deleting blobs, manifests and tags.
     Delete,
+    /// Changing what is said of the repository, such as its description.
+    Describe,
+    /// Deciding who may do what in it, who sees it and whether it takes pushes; deleting it.
+    Administer,
 }
 
 impl Action {
     /// Every action, so that tests leave none out.
-    pub const ALL: [Self; 3] = [Self::Pull, Self::Push, Self::Delete];
+    pub const ALL: [Self; 5] = [Self::Pull, Self::Push, Self::Delete, Self::Describe, Self::Administer];
+
+    /// The least role that brings it.
+    fn needs(self) -> Role {
+        match self {
+            Self::Pull => Role::Read,
+            Self::Push | Self::Delete | Self::Describe => Role::Write,
+            Self::Administer => Role::Admin,
+        }
+    }
+
+    /// Whether it changes content, which a repository that is read-only refuses to everybody.
+    fn changes_content(self) -> bool {
+        matches!(self, Self::Push | Self::Delete)
+    }
 }
 
 impl fmt::Display for Action {
@@ -61,14 +79,58 @@ impl fmt::Display for Action {
             Self::Pull => "pull",
             Self::Push => "push",
             Self::Delete => "delete",
+            Self::Describe => "describe",
+            Self::Administer => "administer",
+        })
+    }
+}
+
+/// What an operation does to a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamespaceAction {
+    /// Seeing its teams, members and robots.
+    Look,
+    /// Creating repositories in it.
+    Create,
+    /// Changing its members, teams, robots and default permissions; deleting it.
+    Administer,
+}
+
+impl NamespaceAction {
+    /// Every action, so that tests leave none out.
+    pub const ALL: [Self; 3] = [Self::Look, Self::Create, Self::Administer];
+}
+
+impl fmt::Display for NamespaceAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Look => "look into",
+            Self::Create => "create repositories in",
+            Self::Administer => "administer",
         })
     }
 }
 
 /// A role on a repository; each contains those before it (Quay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    /// Everything in the repository: what owning its namespace brings.
+pub enum Role {
+    /// Pulling.
+    Read,
+    /// Pushing and deleting content as well.
+    Write,
+    /// Everything in the repository: what administering its namespace brings.
+    Admin,
+}
+
+/// What a team's members are in its organization; each contains those before it (Quay).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TeamRole {
+    /// Nothing by itself: the team can be granted roles on repositories.
+    #[default]
+    Member,
+    /// May create repositories.
+    Creator,
+    /// Administers the organization and every repository of it.
     Admin,
 }
 
@@ -77,10 +139,17 @@ pub(crate) enum Role {
 pub(crate) enum Who {
     /// The embedder, or a superuser with full access.
     Unrestricted,
+    /// Reads everything; otherwise as anybody who is signed in (Quay: global read-only superuser).
+    Reader,
     /// Nobody is signed in.
     Anonymous,
     /// Somebody is.
     SignedIn,
+}
+
+impl Who {
+    #[cfg(test)]
+    const ALL: [Self; 4] = [Self::Unrestricted, Self::Reader, Self::Anonymous, Self::SignedIn];
 }
 
 /// What an action aims at.
@@ -96,14 +165,32 @@ pub(crate) enum Target {
     Public,
 }
 
+/// Whether a repository takes content from this actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// As the roles say.
+    Open,
+    /// Not from the actor, who is restricted in a namespace of their own (Quay: `FEATURE_RESTRICTED_USERS`).
+    Barred,
+    /// From nobody: the repository is read-only.
+    Closed,
+}
+
+impl Intake {
+    #[cfg(test)]
+    const ALL: [Self; 3] = [Self::Open, Self::Barred, Self::Closed];
+}
+
 /// All that a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     pub(crate) who: Who,
+    /// The actor's role on the repository, or, where that is missing, on all repositories of the namespace.
     pub(crate) role: Option<Role>,
     pub(crate) target: Target,
     /// Whether a push of this actor may create what is missing.
     pub(crate) may_create: bool,
+    pub(crate) intake: Intake,
 }
 
 /// What was decided.
@@ -126,48 +213,58 @@ pub(crate) fn decide(facts: &Facts, action: Action) -> Verdict {
         return if is_open { Verdict::Granted } else { Verdict::SignIn };
     }
     let exists = matches!(facts.target, Target::Private | Target::Public);
-    let is_granted = match action {
-        Action::Pull => facts.role.is_some() || facts.target == Target::Public,
-        Action::Push if !exists => facts.may_create,
-        Action::Push | Action::Delete => facts.role == Some(Role::Admin),
-    };
-    if is_granted || (facts.who == Who::Unrestricted && (exists || action != Action::Push)) {
-        return Verdict::Granted;
+    if action == Action::Push && !exists {
+        // Refused as creating it would be, so it hides nothing and tells nothing.
+        return if facts.may_create { Verdict::Granted } else { Verdict::Denied };
     }
-    // A push into what does not exist is refused as creating it would be, so it hides nothing and tells nothing.
-    if facts.target == Target::Public || action == Action::Push { Verdict::Denied } else { Verdict::Hidden }
+    let sees = facts.who != Who::SignedIn || facts.role.is_some() || facts.target == Target::Public;
+    if action.changes_content() && exists && !takes_content(facts, action) {
+        return if sees || action == Action::Push { Verdict::Denied } else { Verdict::Hidden };
+    }
+    let is_granted = facts.who == Who::Unrestricted
+        || facts.role >= Some(action.needs())
+        || (action == Action::Pull && sees);
+    match is_granted {
+        true => Verdict::Granted,
+        false if sees && exists || action == Action::Push => Verdict::Denied,
+        false => Verdict::Hidden,
+    }
+}
+
+fn takes_content(facts: &Facts, action: Action) -> bool {
+    match facts.intake {
+        Intake::Open => true,
+        Intake::Barred => action != Action::Push,
+        Intake::Closed => false,
+    }
+}
+
+/// All that a decision about a namespace depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamespaceFacts {
+    pub(crate) who: Who,
+    pub(crate) exists: bool,
+    /// The highest role among the actor's teams; [`TeamRole::Admin`] in a namespace of one's own.
+    pub(crate) role: Option<TeamRole>,
+    /// Whether the actor is restricted in a namespace of their own.
+    pub(crate) is_barred: bool,
+}
+
+/// Decides one action on a namespace. Names of namespaces are no secret: everybody may ask who has one.
+pub(crate) fn decide_in_namespace(facts: &NamespaceFacts, action: NamespaceAction) -> Verdict {
+    let is_granted = match action {
+        NamespaceAction::Look => facts.role.is_some() || facts.who == Who::Reader,
+        NamespaceAction::Create => facts.role >= Some(TeamRole::Creator) && !facts.is_barred,
+        NamespaceAction::Administer => facts.role == Some(TeamRole::Admin),
+    };
+    match facts.who {
+        Who::Anonymous => Verdict::SignIn,
+        Who::Unrestricted if facts.exists => Verdict::Granted,
+        Who::Unrestricted => Verdict::Hidden,
+        _ if is_granted && facts.exists => Verdict::Granted,
+        _ => Verdict::Denied,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fmt::Write;
-
-    use super::*;
-
-    /// Prints the whole policy, one line for each combination of facts.
-    fn policy() -> String {
-        let mut table = String::new();
-        for target in [Target::NoNamespace, Target::Missing, Target::Private, Target::Public] {
-            for who in [Who::Unrestricted, Who::Anonymous, Who::SignedIn] {
-                for role in [None, Some(Role::Admin)] {
-                    for may_create in [false, true] {
-                        let facts = Facts { who, role, target, may_create };
-                        let role = role.map_or("-".into(), |role| format!("{role:?}"));
-                        let create = if may_create { "create" } else { "-" };
-                        write!(table, "{target:?} {who:?} {role} {create}:").unwrap();
-                        for action in Action::ALL {
-                            write!(table, " {action}={:?}", decide(&facts, action)).unwrap();
-                        }
-                        table.push('\n');
-                    }
-                }
-            }
-        }
-        table
-    }
-
-    #[test]
-    fn the_policy_is_the_reviewed_table() {
-        assert_eq!(policy(), include_str!("access/policy.expected"), "\n{}", policy());
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::access::Action;
+use crate::access::{Action, NamespaceAction};
 use crate::oci::{Digest, RepositoryName};
 
 /// Why an operation was refused or failed. After any of these, nothing of the operation happened; but
@@ -61,6 +61,50 @@ pub enum Error {
     /// The credential was revoked: its principal is gone, disabled, or has a newer one.
     #[error("the credential is no longer valid")]
     CredentialRevoked,
+    /// Nobody is signed in.
+    #[error("signing in is needed")]
+    NotSignedIn,
+    /// The action on the namespace is not granted to the actor.
+    #[error("to {action} {namespace} is not granted")]
+    DeniedInNamespace {
+        /// What was asked for.
+        action: NamespaceAction,
+        /// Where.
+        namespace: String,
+    },
+    /// No user or organization has the name.
+    #[error("namespace {0} is not known")]
+    NamespaceUnknown(String),
+    /// The namespace is a user's, and what was asked for is for organizations.
+    #[error("{0} is not an organization")]
+    NotAnOrganization(String),
+    /// No user or robot has the name, or none that the actor may know of.
+    #[error("{0} is no user or robot that is known here")]
+    PrincipalUnknown(String),
+    /// The organization has no such team.
+    #[error("team {0} is not known")]
+    TeamUnknown(String),
+    /// The organization has no such default permission.
+    #[error("default permission is not known")]
+    PrototypeUnknown,
+    /// There is no such grant, or membership.
+    #[error("{0} has no such grant")]
+    GrantUnknown(String),
+    /// The principal is a member of the team already.
+    #[error("{0} is a member already")]
+    MemberAlready(String),
+    /// It would leave the organization without an administrator.
+    #[error("an organization keeps at least one administrator")]
+    LastAdministrator,
+    /// Owners of a namespace have every right in it, which cannot be granted or taken away.
+    #[error("{0} owns the namespace")]
+    OwnsNamespace(String),
+    /// There are as many as there may be.
+    #[error("there are too many {0}")]
+    TooMany(&'static str),
+    /// Robots are not allowed, by the configuration or for this user.
+    #[error("robots cannot be created here")]
+    RobotsRefused,
     /// The name is taken by a user or an organization.
     #[error("the name {0} is taken")]
     NameTaken(String),

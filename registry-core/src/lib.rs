@@ -19,16 +19,18 @@ mod registry;
 mod settings;
 pub mod statistics;
 
-pub use access::{Action, Actor, Principal, PrincipalId};
+pub use access::{Action, Actor, NamespaceAction, Principal, PrincipalId, Role, TeamRole};
 pub use audit::AuditReport;
 pub use clock::Clock;
 pub use content::{BlobReader, OpenBlobCounts};
 pub use entropy::Entropy;
 pub use error::Error;
-pub use model::keys::UploadId;
+pub use model::keys::{PrototypeId, UploadId};
 pub use registry::{
-    Account, AccountInfo, BlobInfo, CatalogPage, ManifestContent, ManifestInfo, Mounted, NewUser,
-    Precondition, Pushed, ReferrersPage, Registry, Swept, TagsPage, UploadWriter,
+    Account, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo, MemberInfo,
+    Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission, Precondition, PrototypeInfo,
+    Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo, RobotToken,
+    Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, UploadWriter,
 };
 pub use settings::Settings;
 

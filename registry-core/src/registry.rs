@@ -8,8 +8,14 @@ mod background;
 mod blobs;
 mod catalog;
 mod manifests;
+mod organizations;
+mod permissions;
+mod prototypes;
 mod referrers;
+mod repositories;
+mod robots;
 mod tags;
+mod teams;
 mod uploads;
 
 use std::path::Path;
@@ -21,8 +27,14 @@ pub use background::Swept;
 pub use blobs::{BlobInfo, Mounted};
 pub use catalog::CatalogPage;
 pub use manifests::{ManifestContent, ManifestInfo, Precondition, Pushed};
+pub use organizations::{MemberInfo, OrganizationInfo};
+pub use permissions::{Permission, RepositoryRole, To};
+pub use prototypes::{Delegate, NewPrototype, PrototypeInfo};
 pub use referrers::ReferrersPage;
+pub use repositories::{RepositoriesPage, RepositoryInfo};
+pub use robots::{NewRobot, RobotInfo, RobotToken};
 pub use tags::TagsPage;
+pub use teams::{TeamInfo, TeamMember, TeamMembers};
 pub use uploads::UploadWriter;
 
 use crate::content::Content;
@@ -37,7 +49,7 @@ use crate::statistics::{Statistics, Stored};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Uploads that are saved while they go on, at once. Others wait for their saves.
 const SAVES: usize = 16;
 /// Name of the row that is there only while no server runs: its absence at start means an unclean stop.

@@ -7,6 +7,19 @@ use std::collections::BTreeSet;
 pub struct Settings {
     /// Names of users who are superusers, beside those with the flag on their row (`SUPER_USERS`).
     pub superusers: BTreeSet<String>,
+    /// Names of users and robots who read everything (`GLOBAL_READONLY_SUPER_USERS`); they are no superusers, even if they
+    /// are named there too.
+    pub readers: BTreeSet<String>,
+    /// Whether everybody is restricted but `unrestricted_users` (`FEATURE_RESTRICTED_USERS`).
+    pub users_are_restricted: bool,
+    /// Who is not restricted (`RESTRICTED_USERS_WHITELIST`).
+    pub unrestricted_users: BTreeSet<String>,
+    /// Whether only superusers create organizations (`FEATURE_SUPERUSERS_ORG_CREATION_ONLY`).
+    pub superusers_create_organizations: bool,
+    /// Whether there are no robots but those of `allowed_robots` (`ROBOTS_DISALLOW`).
+    pub robots_are_disallowed: bool,
+    /// Full names of robots that there may be nevertheless (`ROBOTS_WHITELIST`).
+    pub allowed_robots: BTreeSet<String>,
     /// Whether superusers pass every check in every namespace (`FEATURE_SUPERUSERS_FULL_ACCESS`).
     pub superusers_have_full_access: bool,
     /// Whether public repositories can be pulled from without signing in (`FEATURE_ANONYMOUS_ACCESS`).
@@ -42,6 +55,12 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             superusers: BTreeSet::new(),
+            readers: BTreeSet::new(),
+            users_are_restricted: false,
+            unrestricted_users: BTreeSet::new(),
+            superusers_create_organizations: false,
+            robots_are_disallowed: false,
+            allowed_robots: BTreeSet::new(),
             superusers_have_full_access: false,
             anonymous_access: true,
             public_catalog: false,

@@ -18,6 +18,8 @@ mod interruptions;
 mod manifests;
 #[path = "main/moves.rs"]
 mod moves;
+#[path = "main/organizations.rs"]
+mod organizations;
 #[path = "main/permissions.rs"]
 mod permissions;
 #[path = "main/pieces.rs"]

@@ -5,6 +5,7 @@
 //! - [`token`]: bearer tokens, which name a principal and what was asked for.
 //! - [`password`]: the rules for people's passwords, their Argon2id hashes and the queue in front of that work.
 //! - [`verified`]: which secrets were found to match a moment ago, so that Basic on every request stays cheap.
+//! - [`robot_token`]: what robots send in the place of a password.
 //! - [`setup_code`]: the one-time code that lets somebody create the first administrator.
 //!
 //! Time and random keys are handed in. A type that holds a secret does not show it in `Debug`.
@@ -12,6 +13,7 @@
 pub mod caller;
 pub mod endpoint;
 pub mod password;
+pub mod robot_token;
 pub mod setup_code;
 pub mod token;
 pub mod verified;
@@ -23,6 +25,7 @@ pub use caller::Caller;
 use password::{Hasher, PasswordQueue};
 use registry_core::{Error, Registry};
 pub use registry_core::{Principal, PrincipalId};
+use robot_token::RobotKey;
 use setup_code::SetupCode;
 use token::TokenKey;
 use verified::VerifiedSecrets;
@@ -33,18 +36,20 @@ pub struct Auth {
     pub(crate) tokens: TokenKey,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) passwords: PasswordQueue,
+    robots: RobotKey,
     verified: VerifiedSecrets,
     setup_code: Mutex<Option<SetupCode>>,
 }
 
 impl Auth {
-    /// With the registry's own token key, which survives a restart. A `setup_code` lets whoever types it create the
+    /// With the registry's own token key, which survives a restart, and the key that robots' tokens are made with. A `setup_code` lets whoever types it create the
     /// first administrator.
     ///
     /// # Errors
     /// Whatever storage refuses.
-    pub fn new(registry: &Registry, setup_code: Option<SetupCode>) -> Result<Self, Error> {
+    pub fn new(registry: &Registry, robots: RobotKey, setup_code: Option<SetupCode>) -> Result<Self, Error> {
         Ok(Self {
+            robots,
             tokens: TokenKey::new(registry.secret("token key")?),
             hasher: Arc::new(Hasher::new()),
             passwords: PasswordQueue::new(),
@@ -56,6 +61,11 @@ impl Auth {
     /// What hashes people's passwords.
     pub fn hasher(&self) -> Arc<Hasher> {
         Arc::clone(&self.hasher)
+    }
+
+    /// What robots' tokens are made with.
+    pub fn robots(&self) -> &RobotKey {
+        &self.robots
     }
 
     /// Whether the first administrator is made with a one-time code.

@@ -148,10 +148,19 @@ fn library() -> NamespaceName {
 
 fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigError> {
     let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
-    let superusers: BTreeSet<String> =
-        document.texts("SUPER_USERS")?.into_iter().map(|(_, name)| name).collect();
+    let names = |document: &mut Document, key| -> Result<BTreeSet<String>, ConfigError> {
+        Ok(document.texts(key)?.into_iter().map(|(_, name)| name).collect())
+    };
+    let superusers = names(document, "SUPER_USERS")?;
     let has_full_access = document.flag("FEATURE_SUPERUSERS_FULL_ACCESS", false)?;
+    let readers = names(document, "GLOBAL_READONLY_SUPER_USERS")?;
     Ok(Settings {
+        readers: if has_superusers { readers } else { BTreeSet::new() },
+        users_are_restricted: document.flag("FEATURE_RESTRICTED_USERS", false)?,
+        unrestricted_users: names(document, "RESTRICTED_USERS_WHITELIST")?,
+        superusers_create_organizations: document.flag("FEATURE_SUPERUSERS_ORG_CREATION_ONLY", false)?,
+        robots_are_disallowed: document.flag("ROBOTS_DISALLOW", false)?,
+        allowed_robots: names(document, "ROBOTS_WHITELIST")?,
         superusers: if has_superusers { superusers } else { BTreeSet::new() },
         superusers_have_full_access: has_superusers && has_full_access,
         anonymous_access: document.flag("FEATURE_ANONYMOUS_ACCESS", true)?,

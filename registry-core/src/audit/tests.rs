@@ -8,7 +8,7 @@ use crate::metadata::{Record, Table};
 use crate::model::tables;
 use crate::oci::{Algorithm, Digest, Manifest, NamespaceName, Reference, RepositoryName};
 use crate::simulation::SimulatedDisk;
-use crate::{Actor, Clock, Entropy, NewUser, Principal, Registry, Settings};
+use crate::{Actor, Clock, Entropy, NewRobot, NewUser, Principal, Registry, RobotToken, Role, Settings, To};
 
 fn open(disk: &SimulatedDisk) -> Registry {
     let settings = Settings { create_namespace_on_push: true, ..Settings::default() };
@@ -56,6 +56,15 @@ fn populated() -> SimulatedDisk {
     let alice = Actor::User(Principal { id: registry.create_user(&user).unwrap(), generation: 1 });
     let name = RepositoryName::parse("acme/app", &"library".parse::<NamespaceName>().unwrap()).unwrap();
     registry.create_repository(&alice, &name, true).unwrap();
+    let robot = NewRobot {
+        short_name: "builder".parse().unwrap(),
+        description: String::new(),
+        metadata: String::new(),
+        is_usable_elsewhere: false,
+        token: RobotToken { nonce: [1; 16], hash: [2; 32] },
+    };
+    registry.create_robot(&alice, &"acme".parse().unwrap(), &robot).unwrap();
+    registry.grant(&alice, &name, To::Team("owners"), Role::Read).unwrap();
     let layer = upload(&registry, &alice, &name, b"layer");
     upload(&registry, &alice, &name, b"lonely");
     let image = format!(
@@ -108,7 +117,8 @@ macro_rules! unmissed_in {
 fn every_row_that_is_missing_is_noticed() {
     let disk = populated();
     let unmissed: BTreeSet<&str> = unmissed_in!(&disk,
-        NAMESPACES NAMESPACE OWNERS OWNED REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
+        NAMESPACES NAMESPACE ROBOTS ROBOT_NAMES TEAMS TEAM_NAMES TEAM_ROLES TEAM_MEMBERS MEMBERSHIPS GRANTS GRANTED
+        REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
         UPLOADS UPLOAD_EXPIRY TOTALS
@@ -134,6 +144,7 @@ fn every_count_that_is_off_is_noticed() {
         )+};
     }
     noticed!(NAMESPACE, public_repositories);
+    noticed!(TEAMS, members);
     noticed!(REPOSITORY, manifests, blobs, uploads);
     noticed!(MANIFESTS, repositories, size);
     noticed!(BLOBS, namespaces, size);

@@ -2,6 +2,7 @@
 
 use super::keys::NamespaceId;
 use super::records::{Namespace, User};
+use super::robots;
 use super::tables::{NAMESPACE, NAMESPACES, USERS};
 use crate::Error;
 use crate::access::PrincipalId;
@@ -17,6 +18,7 @@ pub(crate) fn create(txn: &mut WriteTxn<'_>, id: PrincipalId, user: &User) -> Re
         is_organization: false,
         created_ms: user.created_ms,
         public_repositories: 0,
+        email: String::new(),
     };
     create_namespace(txn, id.into(), &namespace)?;
     txn.put(&USERS, &id, user);
@@ -38,6 +40,26 @@ pub(crate) fn create_namespace(
     txn.put(&NAMESPACES, &namespace.name, &id);
     txn.put(&NAMESPACE, &id, namespace);
     Ok(())
+}
+
+/// The user or the robot (`namespace+name`) of this name.
+///
+/// # Errors
+/// [`Error::PrincipalUnknown`].
+pub(crate) fn principal(rows: &impl Rows, name: &str) -> Result<(PrincipalId, User), Error> {
+    let unknown = || Error::PrincipalUnknown(name.to_owned());
+    match name.split_once('+') {
+        None => find(rows, name)?.ok_or_else(unknown),
+        Some((namespace, short_name)) => {
+            let namespace = rows.get(&NAMESPACES, &namespace.to_owned())?.ok_or_else(unknown)?;
+            robots::find(rows, namespace, short_name).map(|(id, user, _)| (id, user)).map_err(|error| {
+                match error {
+                    Error::PrincipalUnknown(_) => unknown(),
+                    other => other,
+                }
+            })
+        }
+    }
 }
 
 /// Whether any user exists.

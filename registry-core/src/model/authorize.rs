@@ -1,13 +1,18 @@
 //! Asking for a repository is the check: a [`Granted`] is only made here, and row operations want one.
 
 use super::keys::{NamespaceId, RepositoryId};
-use super::records::{Namespace, User};
+use super::organizations;
+use super::records::Namespace;
 use super::repositories::{self, NewRepository};
-use super::tables::{NAMESPACES, OWNERS, REPOSITORIES, REPOSITORY, USERS};
+use super::standing::{self, Caller};
+use super::tables::{NAMESPACE, NAMESPACES, REPOSITORIES, REPOSITORY};
 use crate::Error;
-use crate::access::{Action, Actor, Facts, Principal, Role, Target, Verdict, Who, decide};
+use crate::access::{
+    Action, Actor, Facts, Intake, NamespaceAction, NamespaceFacts, Role, Target, TeamRole, Verdict, Who,
+    decide, decide_in_namespace,
+};
 use crate::metadata::{Rows, WriteTxn};
-use crate::oci::RepositoryName;
+use crate::oci::{NamespaceName, RepositoryName};
 use crate::settings::Settings;
 
 /// A repository in which an action was granted.
@@ -62,9 +67,9 @@ pub(crate) fn granted_or_created(
     let namespace = match aim(txn, settings, actor, name, Action::Push)? {
         Aim::Repository(granted) => return Ok(granted),
         Aim::Missing(Some(namespace)) => namespace,
-        Aim::Missing(None) => repositories::create_organization(txn, actor, name, new)?,
+        Aim::Missing(None) => organizations::create(txn, actor, &new.organization(name))?,
     };
-    repositories::create(txn, namespace, name, new)
+    repositories::create(txn, actor, namespace, name, new)
 }
 
 /// Whether a push into the repository, there or not, is granted now. It is decided again in the transaction that
@@ -88,18 +93,14 @@ fn aim(
     name: &RepositoryName,
     action: Action,
 ) -> Result<Aim, Error> {
-    let namespace = rows.get(&NAMESPACES, &name.namespace().to_owned())?;
-    let (aim, target) = match namespace {
-        None => (Aim::Missing(None), Target::NoNamespace),
+    let aim = match rows.get(&NAMESPACES, &name.namespace().to_owned())? {
+        None => Aim::Missing(None),
         Some(namespace) => match rows.get(&REPOSITORIES, &(namespace, name.path().to_owned()))? {
-            None => (Aim::Missing(Some(namespace)), Target::Missing),
-            Some(repository) => (
-                Aim::Repository(Granted { namespace, repository }),
-                visibility(rows, settings, actor, repository)?,
-            ),
+            None => Aim::Missing(Some(namespace)),
+            Some(repository) => Aim::Repository(Granted { namespace, repository }),
         },
     };
-    let facts = facts(rows, settings, actor, namespace, target)?;
+    let facts = facts(rows, settings, actor, &aim)?;
     let repository = name.clone();
     match decide(&facts, action) {
         Verdict::Granted => Ok(aim),
@@ -108,75 +109,103 @@ fn aim(
         Verdict::SignIn => Err(Error::SignInNeeded { action, repository }),
     }
 }
-
-fn visibility(
-    rows: &impl Rows,
-    settings: &Settings,
-    actor: &Actor,
-    repository: RepositoryId,
-) -> Result<Target, Error> {
-    let is_public = rows.get(&REPOSITORY, &repository)?.is_some_and(|row| row.is_public);
-    let is_open = *actor != Actor::Anonymous || settings.anonymous_access;
-    Ok(if is_public && is_open { Target::Public } else { Target::Private })
-}
-
-fn facts(
-    rows: &impl Rows,
-    settings: &Settings,
-    actor: &Actor,
-    namespace: Option<NamespaceId>,
-    target: Target,
-) -> Result<Facts, Error> {
-    let (who, role) = match actor {
-        Actor::Owner => (Who::Unrestricted, None),
-        Actor::Anonymous => (Who::Anonymous, None),
-        Actor::User(principal) => {
-            let user = signed_in(rows, principal)?;
-            let who = if has_full_access(settings, &user) { Who::Unrestricted } else { Who::SignedIn };
-            (who, namespace.map_or(Ok(None), |namespace| role(rows, principal, namespace))?)
-        }
-    };
-    let may_create = match target {
-        Target::NoNamespace => match actor {
-            Actor::Owner => true,
-            Actor::Anonymous => false,
-            Actor::User(_) => settings.create_namespace_on_push,
+fn facts(rows: &impl Rows, settings: &Settings, actor: &Actor, aim: &Aim) -> Result<Facts, Error> {
+    let caller = standing::caller(rows, settings, actor)?;
+    let who = caller.who;
+    Ok(match *aim {
+        Aim::Missing(None) => Facts {
+            who,
+            role: None,
+            target: Target::NoNamespace,
+            may_create: match actor {
+                Actor::Owner => true,
+                Actor::Anonymous => false,
+                Actor::User(_) => {
+                    settings.create_namespace_on_push && !caller.is_robot() && !caller.is_restricted
+                }
+            },
+            intake: Intake::Open,
         },
-        Target::Missing => role.is_some() || who == Who::Unrestricted,
-        Target::Private | Target::Public => false,
-    };
-    Ok(Facts { who, role, target, may_create })
+        Aim::Missing(Some(namespace)) => {
+            let standing = standing::in_namespace(rows, &caller, namespace)?;
+            Facts {
+                who,
+                role: (standing.role == Some(TeamRole::Admin)).then_some(Role::Admin),
+                target: Target::Missing,
+                may_create: who == Who::Unrestricted
+                    || (standing.role >= Some(TeamRole::Creator) && !caller.is_barred_in(namespace)),
+                intake: Intake::Open,
+            }
+        }
+        Aim::Repository(Granted { namespace, repository }) => {
+            let row = rows.get(&REPOSITORY, &repository)?.ok_or(Error::Corrupt("repository"))?;
+            let is_open = row.is_public && (*actor != Actor::Anonymous || settings.anonymous_access);
+            Facts {
+                who,
+                role: standing::in_repository(rows, &caller, namespace, repository)?,
+                target: if is_open { Target::Public } else { Target::Private },
+                may_create: false,
+                intake: intake(&caller, namespace, row.is_read_only),
+            }
+        }
+    })
 }
 
-/// The account of a signed-in principal, which every request reads: revocation is immediate.
+fn intake(caller: &Caller, namespace: NamespaceId, is_read_only: bool) -> Intake {
+    if is_read_only {
+        Intake::Closed
+    } else if caller.is_barred_in(namespace) {
+        Intake::Barred
+    } else {
+        Intake::Open
+    }
+}
+
+/// The namespace, if `actor` may do `action` in it.
 ///
 /// # Errors
-/// [`Error::CredentialRevoked`] if it is gone, disabled, or has another generation.
-pub(crate) fn signed_in(rows: &impl Rows, principal: &Principal) -> Result<User, Error> {
-    let user = rows.get(&USERS, &principal.id)?.ok_or(Error::CredentialRevoked)?;
-    if user.is_disabled || user.generation != principal.generation {
-        return Err(Error::CredentialRevoked);
-    }
-    Ok(user)
-}
-
-/// Whether this user passes every check in every namespace (Quay: `FEATURE_SUPERUSERS_FULL_ACCESS`).
-pub(crate) fn has_full_access(settings: &Settings, user: &User) -> bool {
-    settings.superusers_have_full_access && (user.is_superuser || settings.superusers.contains(&user.name))
-}
-
-/// The role that owning brings: in one's own namespace, and in the organizations one owns.
-pub(crate) fn role(
+/// [`Error::DeniedInNamespace`], [`Error::NotSignedIn`], [`Error::NamespaceUnknown`] for those who would be granted it in
+/// any that exists, [`Error::CredentialRevoked`].
+pub(crate) fn granted_in_namespace(
     rows: &impl Rows,
-    principal: &Principal,
-    namespace: NamespaceId,
-) -> Result<Option<Role>, Error> {
-    let is_owner =
-        NamespaceId::from(principal.id) == namespace || rows.contains(&OWNERS, &(namespace, principal.id))?;
-    Ok(is_owner.then_some(Role::Admin))
+    settings: &Settings,
+    actor: &Actor,
+    name: &NamespaceName,
+    action: NamespaceAction,
+) -> Result<NamespaceId, Error> {
+    let caller = standing::caller(rows, settings, actor)?;
+    let found = rows.get(&NAMESPACES, &name.to_string())?;
+    let role = match found {
+        Some(namespace) => standing::in_namespace(rows, &caller, namespace)?.role,
+        None => None,
+    };
+    let is_barred = found.is_some_and(|namespace| caller.is_barred_in(namespace));
+    let facts = NamespaceFacts { who: caller.who, exists: found.is_some(), role, is_barred };
+    match (decide_in_namespace(&facts, action), found) {
+        (Verdict::Granted, Some(namespace)) => Ok(namespace),
+        (Verdict::SignIn, _) => Err(Error::NotSignedIn),
+        (Verdict::Denied, _) => Err(Error::DeniedInNamespace { action, namespace: name.to_string() }),
+        (Verdict::Hidden | Verdict::Granted, _) => Err(Error::NamespaceUnknown(name.to_string())),
+    }
+}
+
+/// As [`granted_in_namespace`], in an organization.
+///
+/// # Errors
+/// [`Error::NotAnOrganization`] as well.
+pub(crate) fn granted_in_organization(
+    rows: &impl Rows,
+    settings: &Settings,
+    actor: &Actor,
+    name: &NamespaceName,
+    action: NamespaceAction,
+) -> Result<NamespaceId, Error> {
+    let namespace = granted_in_namespace(rows, settings, actor, name, action)?;
+    let is_organization = namespace_row(rows, namespace)?.is_organization;
+    if is_organization { Ok(namespace) } else { Err(Error::NotAnOrganization(name.to_string())) }
 }
 
 /// A namespace row that must be there because an id led to it.
 pub(crate) fn namespace_row(rows: &impl Rows, namespace: NamespaceId) -> Result<Namespace, Error> {
-    rows.get(&super::tables::NAMESPACE, &namespace)?.ok_or(Error::Corrupt("namespace"))
+    rows.get(&NAMESPACE, &namespace)?.ok_or(Error::Corrupt("namespace"))
 }

@@ -52,6 +52,10 @@ id! {
     /// A repository.
     RepositoryId
 }
+id! {
+    /// A team of an organization.
+    TeamId
+}
 id_encodings!(PrincipalId);
 
 /// A user's id is that of the namespace that bears the user's name.
@@ -85,6 +89,87 @@ impl Component for Tag {
     }
     fn read(input: &mut &[u8]) -> Option<Self> {
         <String as Component>::read(input)?.parse().ok()
+    }
+}
+
+/// Who can be granted a role on a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Grantee {
+    /// A user or a robot.
+    Principal(PrincipalId),
+    /// The members of a team.
+    Team(TeamId),
+}
+
+impl Component for Grantee {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Principal(id) => (1u8, *id).write(out),
+            Self::Team(id) => (2u8, *id).write(out),
+        }
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        match take::<1>(input)? {
+            [1] => <PrincipalId as Component>::read(input).map(Self::Principal),
+            [2] => <TeamId as Component>::read(input).map(Self::Team),
+            _ => None,
+        }
+    }
+}
+
+/// A grantee as a field; the default only stands in for a field that an older record lacks.
+impl Default for Grantee {
+    fn default() -> Self {
+        Self::Principal(PrincipalId::default())
+    }
+}
+
+impl Field for Grantee {
+    fn write(&self, out: &mut Vec<u8>) {
+        Component::write(self, out);
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        Component::read(input)
+    }
+}
+
+/// Names a default permission to clients: a random UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PrototypeId(pub(crate) [u8; 16]);
+
+impl PrototypeId {
+    /// The id made of these random bytes.
+    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
+    }
+}
+
+impl std::fmt::Display for PrototypeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
+    }
+}
+
+impl std::str::FromStr for PrototypeId {
+    type Err = crate::Error;
+
+    /// Reads the hyphenated form.
+    ///
+    /// # Errors
+    /// [`crate::Error::PrototypeUnknown`]: no default permission has such a name.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        uuid::Uuid::try_parse(text)
+            .map(|id| Self(id.into_bytes()))
+            .map_err(|_| crate::Error::PrototypeUnknown)
+    }
+}
+
+impl Component for PrototypeId {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        take(input).map(Self)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The records that tables hold. Times are milliseconds since the Unix epoch.
 
-use super::keys::{NamespaceId, RepositoryId};
-use crate::access::PrincipalId;
-use crate::metadata::key::Component;
+use super::keys::{Grantee, NamespaceId, RepositoryId};
+use crate::access::{PrincipalId, Role, TeamRole};
+use crate::metadata::key::{Component, take};
 use crate::metadata::record::{Field, Record, record};
 use crate::oci::Digest;
 
@@ -15,11 +15,13 @@ record! {
         created_ms: u64,
         /// How many of its repositories are in the public catalog.
         public_repositories: u64,
+        /// Where an organization is written to; may be empty. A user's is with the account.
+        email: String,
     }
 }
 
 record! {
-    /// A user's account.
+    /// The account of a user or of a robot.
     pub(crate) struct User {
         name: String,
         email: String,
@@ -31,6 +33,47 @@ record! {
         /// Made a superuser by the one-time code; the configuration can name others.
         is_superuser: bool,
         created_ms: u64,
+        /// A robot's namespace; without a password, and with a name that no namespace bears.
+        robot_of: Option<NamespaceId>,
+    }
+}
+
+record! {
+    /// What a robot is, beside its account.
+    pub(crate) struct Robot {
+        /// The part of its name behind the plus sign.
+        short_name: String,
+        description: String,
+        /// A JSON object that clients keep there; empty if none.
+        metadata: String,
+        /// What the present token was made with; see `registry::robots`.
+        nonce: Vec<u8>,
+        /// SHA-256 of the token.
+        token_hash: Vec<u8>,
+        /// Whether other organizations may grant it roles.
+        is_usable_elsewhere: bool,
+    }
+}
+
+record! {
+    /// A team of an organization.
+    pub(crate) struct Team {
+        organization: NamespaceId,
+        name: String,
+        description: String,
+        role: TeamRole,
+        /// How many members it has, robots among them.
+        members: u64,
+    }
+}
+
+record! {
+    /// A grant that new repositories begin with.
+    pub(crate) struct Prototype {
+        /// Only for repositories that this user or robot creates.
+        activating: Option<PrincipalId>,
+        delegate: Grantee,
+        role: RoleField,
     }
 }
 
@@ -52,6 +95,10 @@ record! {
         had_manifest: bool,
         /// Whether it was created for itself and not by a push: it stays, empty or not.
         was_created: bool,
+        /// What people say of it; none if a push made it.
+        description: Option<String>,
+        /// Whether it takes no content (Quay: `READ_ONLY`).
+        is_read_only: bool,
     }
 }
 
@@ -177,6 +224,63 @@ impl Record for u64 {
         Component::decode(bytes)
     }
 }
+
+/// A role as a field; the default only stands in for a field that an older record lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RoleField(pub(crate) Role);
+
+impl Default for RoleField {
+    fn default() -> Self {
+        Self(Role::Read)
+    }
+}
+
+impl Field for RoleField {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.0.code());
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        let [code] = take(input)?;
+        Role::of_code(code).map(Self)
+    }
+}
+
+impl Field for TeamRole {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.code());
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        let [code] = take(input)?;
+        Self::of_code(code)
+    }
+}
+
+/// Declares how an ordered choice is stored: as one byte.
+macro_rules! stored_as_a_byte {
+    ($name:ident { $($choice:ident = $code:literal),+ }) => {
+        impl $name {
+            fn code(self) -> u8 {
+                match self { $(Self::$choice => $code),+ }
+            }
+            fn of_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$choice),)+ _ => None }
+            }
+        }
+        impl Record for $name {
+            fn encode(&self) -> Vec<u8> {
+                vec![self.code()]
+            }
+            fn decode(bytes: &[u8]) -> Option<Self> {
+                match bytes {
+                    [code] => Self::of_code(*code),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+stored_as_a_byte!(Role { Read = 1, Write = 2, Admin = 3 });
+stored_as_a_byte!(TeamRole { Member = 1, Creator = 2, Admin = 3 });
 
 /// A digest as a field; the default only stands in for a field that an older record lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,13 @@
 //! Repositories: made by a push or for themselves, listed once they got a manifest, removed if they never do.
 
-use super::accounts::create_namespace;
 use super::authorize::Granted;
-use super::keys::{NamespaceId, RepositoryId};
-use super::records::{Namespace, Repository};
-use super::tables::{
-    CATALOG, NAMESPACE, OWNED, OWNERS, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY,
-};
+use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId};
+use super::organizations::NewOrganization;
+use super::records::Repository;
+use super::tables::{CATALOG, NAMESPACE, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY};
+use super::{grants, prototypes};
 use crate::Error;
-use crate::access::Actor;
+use crate::access::{Actor, Role};
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::RepositoryName;
 
@@ -18,36 +17,31 @@ use crate::oci::RepositoryName;
 pub(crate) struct NewRepository {
     pub(crate) repository: RepositoryId,
     pub(crate) namespace: NamespaceId,
+    /// The team of those who own a namespace that is made.
+    pub(crate) owners: TeamId,
     pub(crate) is_public: bool,
     /// Created for itself, and not by a push.
     pub(crate) was_created: bool,
     pub(crate) now_ms: u64,
 }
 
-/// Makes the organization that a push names, with the pusher as its one owner (Quay: `CREATE_NAMESPACE_ON_PUSH`).
-pub(crate) fn create_organization(
-    txn: &mut WriteTxn<'_>,
-    actor: &Actor,
-    name: &RepositoryName,
-    new: &NewRepository,
-) -> Result<NamespaceId, Error> {
-    let row = Namespace {
-        name: name.namespace().to_owned(),
-        is_organization: true,
-        created_ms: new.now_ms,
-        public_repositories: 0,
-    };
-    create_namespace(txn, new.namespace, &row)?;
-    if let Actor::User(owner) = actor {
-        txn.put(&OWNERS, &(new.namespace, owner.id), &());
-        txn.put(&OWNED, &(owner.id, new.namespace), &());
+impl NewRepository {
+    /// The organization that is made where the repository's namespace is missing (Quay: `CREATE_NAMESPACE_ON_PUSH`).
+    pub(crate) fn organization(&self, name: &RepositoryName) -> NewOrganization {
+        NewOrganization {
+            id: self.namespace,
+            owners: self.owners,
+            name: name.namespace().to_owned(),
+            email: String::new(),
+            now_ms: self.now_ms,
+        }
     }
-    Ok(new.namespace)
 }
 
-/// Makes a repository in `namespace`.
+/// Makes a repository in `namespace`; who makes it administers it, and default permissions apply.
 pub(crate) fn create(
     txn: &mut WriteTxn<'_>,
+    actor: &Actor,
     namespace: NamespaceId,
     name: &RepositoryName,
     new: &NewRepository,
@@ -58,11 +52,17 @@ pub(crate) fn create(
         is_public: new.is_public,
         created_ms: new.now_ms,
         was_created: new.was_created,
+        description: None,
         ..Repository::default()
     };
     txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
     txn.put(&REPOSITORY, &new.repository, &row);
-    Ok(Granted { namespace, repository: new.repository })
+    let at = Granted { namespace, repository: new.repository };
+    if let Actor::User(creator) = actor {
+        grants::put(txn, at, Grantee::Principal(creator.id), Role::Admin);
+        prototypes::apply(txn, at, creator.id)?;
+    }
+    Ok(at)
 }
 
 /// Changes the repository's row.
@@ -90,13 +90,37 @@ pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), 
     }
     let key = (at.namespace, row.path);
     txn.put(&CATALOG, &key, &at.repository);
-    if row.is_public {
-        txn.put(&PUBLIC_CATALOG, &key, &at.repository);
-        let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
-        namespace.public_repositories += 1;
-        txn.put(&PUBLIC_NAMESPACES, &namespace.name, &at.namespace);
-        txn.put(&NAMESPACE, &at.namespace, &namespace);
+    if row.is_public { list_publicly(txn, at, &key) } else { Ok(()) }
+}
+
+fn list_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
+    txn.put(&PUBLIC_CATALOG, key, &at.repository);
+    let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
+    namespace.public_repositories += 1;
+    txn.put(&PUBLIC_NAMESPACES, &namespace.name, &at.namespace);
+    txn.put(&NAMESPACE, &at.namespace, &namespace);
+    Ok(())
+}
+
+/// Opens the repository to everybody, or closes it again.
+pub(crate) fn set_public(txn: &mut WriteTxn<'_>, at: Granted, is_public: bool) -> Result<(), Error> {
+    let mut was_public = false;
+    let row =
+        update(txn, at.repository, |row| was_public = std::mem::replace(&mut row.is_public, is_public))?;
+    if was_public == is_public || !row.had_manifest {
+        return Ok(());
     }
+    let key = (at.namespace, row.path);
+    if is_public {
+        return list_publicly(txn, at, &key);
+    }
+    txn.delete(&PUBLIC_CATALOG, &key);
+    let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
+    namespace.public_repositories -= 1;
+    if namespace.public_repositories == 0 {
+        txn.delete(&PUBLIC_NAMESPACES, &namespace.name);
+    }
+    txn.put(&NAMESPACE, &at.namespace, &namespace);
     Ok(())
 }
 
@@ -106,6 +130,7 @@ pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Resul
     if row.was_created || row.had_manifest || row.blobs > 0 || row.uploads > 0 {
         return Ok(());
     }
+    grants::delete_all(txn, at)?;
     txn.delete(&REPOSITORIES, &(at.namespace, row.path));
     txn.delete(&REPOSITORY, &at.repository);
     Ok(())

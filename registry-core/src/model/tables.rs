@@ -1,11 +1,11 @@
 //! Every table, its key layout and what its rows mean. Times are milliseconds since the Unix epoch.
 
-use super::keys::{Hold, NamespaceId, RepositoryId, Unlink, UploadId, Work};
+use super::keys::{Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, TeamId, Unlink, UploadId, Work};
 use super::records::{
-    Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Referrer, Repository, RepositoryBlob, TagRow,
-    Totals, Upload, User,
+    Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer, Repository, RepositoryBlob,
+    Robot, TagRow, Team, Totals, Upload, User,
 };
-use crate::access::PrincipalId;
+use crate::access::{PrincipalId, Role, TeamRole};
 use crate::metadata::Table;
 use crate::metadata::key::Descending;
 use crate::oci::{Digest, Tag};
@@ -17,12 +17,30 @@ pub(crate) const SYSTEM: Table<String, Vec<u8>> = Table::new("system");
 pub(crate) const NAMESPACES: Table<String, NamespaceId> = Table::new("namespaces");
 /// What a namespace is.
 pub(crate) const NAMESPACE: Table<NamespaceId, Namespace> = Table::new("namespace");
-/// The users who own an organization.
-pub(crate) const OWNERS: Table<(NamespaceId, PrincipalId), ()> = Table::new("owners");
-/// The organizations that a user owns.
-pub(crate) const OWNED: Table<(PrincipalId, NamespaceId), ()> = Table::new("owned");
-/// A user's account.
+/// The account of a user or of a robot.
 pub(crate) const USERS: Table<PrincipalId, User> = Table::new("users");
+/// What a robot is, beside its account.
+pub(crate) const ROBOTS: Table<PrincipalId, Robot> = Table::new("robots");
+/// (namespace, short name) → robot.
+pub(crate) const ROBOT_NAMES: Table<(NamespaceId, String), PrincipalId> = Table::new("robot names");
+
+/// A team of an organization.
+pub(crate) const TEAMS: Table<TeamId, Team> = Table::new("teams");
+/// (organization, name) → team.
+pub(crate) const TEAM_NAMES: Table<(NamespaceId, String), TeamId> = Table::new("team names");
+/// The teams of an organization whose role is more than that of a member: few, and read with every decision.
+pub(crate) const TEAM_ROLES: Table<(NamespaceId, TeamId), TeamRole> = Table::new("team roles");
+/// The members of a team.
+pub(crate) const TEAM_MEMBERS: Table<(TeamId, PrincipalId), ()> = Table::new("team members");
+/// The teams that a principal is in, by organization.
+pub(crate) const MEMBERSHIPS: Table<(PrincipalId, NamespaceId, TeamId), ()> = Table::new("memberships");
+
+/// The roles granted on a repository.
+pub(crate) const GRANTS: Table<(RepositoryId, Grantee), Role> = Table::new("grants");
+/// The repositories that somebody was granted roles on, by namespace.
+pub(crate) const GRANTED: Table<(Grantee, NamespaceId, RepositoryId), ()> = Table::new("granted");
+/// Grants that new repositories of an organization begin with.
+pub(crate) const PROTOTYPES: Table<(NamespaceId, PrototypeId), Prototype> = Table::new("prototypes");
 
 /// (namespace, path) → repository.
 pub(crate) const REPOSITORIES: Table<(NamespaceId, String), RepositoryId> = Table::new("repositories");

@@ -2,10 +2,10 @@
 
 use super::Registry;
 use crate::access::{Principal, PrincipalId};
-use crate::metadata::{Growth, Lane, Rows};
-use crate::model::accounts;
+use crate::metadata::{Growth, Lane, ReadTxn, Rows};
 use crate::model::records::User;
-use crate::model::tables::USERS;
+use crate::model::tables::{ROBOTS, USERS};
+use crate::model::{accounts, standing};
 use crate::oci::NamespaceName;
 use crate::{Actor, Error};
 
@@ -29,8 +29,10 @@ pub struct Account {
     pub principal: Principal,
     /// The name.
     pub name: String,
-    /// An Argon2id hash in PHC form.
+    /// An Argon2id hash in PHC form; empty for a robot.
     pub password_hash: String,
+    /// SHA-256 of a robot's token, to be compared with what it sends; none for a user.
+    pub token_hash: Option<Vec<u8>>,
     /// Whether the account may not be used.
     pub is_disabled: bool,
 }
@@ -79,6 +81,7 @@ impl Registry {
             is_disabled: false,
             is_superuser: user.is_superuser,
             created_ms: self.now_ms(),
+            robot_of: None,
         };
         self.0.metadata.write(|txn| {
             if must_be_first && accounts::has_users(txn)? {
@@ -98,17 +101,25 @@ impl Registry {
         self.0.metadata.read(accounts::has_users)
     }
 
-    /// The account of this name.
+    /// The account of this name: a user's, or a robot's (`acme+builder`).
     ///
     /// # Errors
     /// Whatever storage refuses.
     pub fn account(&self, name: &str) -> Result<Option<Account>, Error> {
         self.0.metadata.read(|rows| {
-            Ok(accounts::find(rows, name)?.map(|(id, user)| Account {
-                principal: Principal { id, generation: user.generation },
+            let (id, user) = match accounts::principal(rows, name) {
+                Ok(found) => found,
+                Err(Error::PrincipalUnknown(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let principal = Principal { id, generation: user.generation };
+            let is_disabled = standing::caller(rows, &self.0.settings, &Actor::User(principal)).is_err();
+            Ok(Some(Account {
+                principal,
+                token_hash: rows.get(&ROBOTS, &id)?.map(|robot| robot.token_hash),
                 name: user.name,
                 password_hash: user.password_hash,
-                is_disabled: user.is_disabled,
+                is_disabled,
             }))
         })
     }
@@ -118,10 +129,10 @@ impl Registry {
     /// # Errors
     /// Whatever storage refuses.
     pub fn accounts(&self, after: Option<PrincipalId>, limit: usize) -> Result<Vec<AccountInfo>, Error> {
-        let users = self.0.metadata.read(|rows| rows.scan(&USERS, &(), after.as_ref(), limit))?;
+        let users = self.0.metadata.read(|rows| users(rows, after, limit))?;
         let info = |(id, user): (PrincipalId, User)| AccountInfo {
             id,
-            is_superuser: user.is_superuser || self.0.settings.superusers.contains(&user.name),
+            is_superuser: standing::is_superuser(&self.0.settings, &user),
             name: user.name,
             email: user.email,
             is_disabled: user.is_disabled,
@@ -163,10 +174,27 @@ impl Registry {
     /// [`Error::CredentialRevoked`] if it is not.
     pub fn check_actor(&self, actor: &Actor) -> Result<(), Error> {
         match actor {
-            Actor::User(principal) => {
-                self.0.metadata.read(|rows| crate::model::authorize::signed_in(rows, principal).map(drop))
+            Actor::User(_) => {
+                self.0.metadata.read(|rows| standing::caller(rows, &self.0.settings, actor).map(drop))
             }
             Actor::Owner | Actor::Anonymous => Ok(()),
         }
     }
+}
+
+/// Users, without robots, which have their rows in the same table.
+fn users(
+    rows: &ReadTxn,
+    mut after: Option<PrincipalId>,
+    limit: usize,
+) -> Result<Vec<(PrincipalId, User)>, Error> {
+    let mut users = Vec::new();
+    while users.len() < limit {
+        let some = rows.scan(&USERS, &(), after.as_ref(), limit)?;
+        let Some((last, _)) = some.last() else { break };
+        after = Some(*last);
+        users.extend(some.into_iter().filter(|(_, user)| user.robot_of.is_none()));
+    }
+    users.truncate(limit);
+    Ok(users)
 }

@@ -1,14 +1,13 @@
 //! Listing repositories. A page costs its rows and the namespaces that the actor was granted, never what exists.
 
-use std::collections::BTreeMap;
-
 use super::Registry;
 use crate::Error;
 use crate::access::Actor;
 use crate::metadata::{Rows, Table};
-use crate::model::authorize::{Granted, granted_or_created, has_full_access, namespace_row, signed_in};
+use crate::model::authorize::{Granted, granted_or_created};
 use crate::model::keys::{NamespaceId, RepositoryId};
-use crate::model::tables::{CATALOG, NAMESPACES, OWNED, PUBLIC_CATALOG, PUBLIC_NAMESPACES};
+use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES};
+use crate::model::visible::{self, Seen, Shown};
 use crate::oci::RepositoryName;
 
 /// A page of the catalog.
@@ -18,13 +17,6 @@ pub struct CatalogPage {
     pub repositories: Vec<String>,
     /// Whether there are more after the last one.
     pub has_more: bool,
-}
-
-/// Which repositories of a namespace an actor sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    All,
-    Public,
 }
 
 impl Registry {
@@ -59,7 +51,7 @@ impl Registry {
         limit: usize,
     ) -> Result<CatalogPage, Error> {
         self.0.metadata.read(|rows| {
-            let granted = self.granted_namespaces(rows, actor)?;
+            let granted = visible::to(rows, &self.0.settings, actor)?;
             let mut repositories = Vec::new();
             let mut after = last.map(|name| name.path().to_owned());
             let mut namespace = match last {
@@ -82,33 +74,11 @@ impl Registry {
         })
     }
 
-    /// The namespaces that the actor owns, by name; `None` if everything is the actor's.
-    fn granted_namespaces(
-        &self,
-        rows: &impl Rows,
-        actor: &Actor,
-    ) -> Result<Option<BTreeMap<String, NamespaceId>>, Error> {
-        let principal = match actor {
-            Actor::Owner => return Ok(None),
-            Actor::Anonymous => return Ok(Some(BTreeMap::new())),
-            Actor::User(principal) => principal,
-        };
-        let user = signed_in(rows, principal)?;
-        if has_full_access(&self.0.settings, &user) {
-            return Ok(None);
-        }
-        let mut granted = BTreeMap::from([(user.name, principal.id.into())]);
-        for ((_, namespace), ()) in rows.scan(&OWNED, &(principal.id,), None, usize::MAX)? {
-            granted.insert(namespace_row(rows, namespace)?.name, namespace);
-        }
-        Ok(Some(granted))
-    }
-
     /// The first namespace after `last` in which the actor may see anything.
     fn next_namespace(
         &self,
         rows: &impl Rows,
-        granted: Option<&BTreeMap<String, NamespaceId>>,
+        granted: Option<&Seen>,
         last: Option<&String>,
     ) -> Result<Option<String>, Error> {
         let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
@@ -123,23 +93,30 @@ impl Registry {
     fn paths(
         &self,
         rows: &impl Rows,
-        granted: Option<&BTreeMap<String, NamespaceId>>,
+        granted: Option<&Seen>,
         name: &String,
         after: Option<String>,
         limit: usize,
     ) -> Result<Vec<String>, Error> {
         let Some(namespace) = rows.get(&NAMESPACES, name)? else { return Ok(Vec::new()) };
-        let shown = match granted {
-            Some(granted) if !granted.contains_key(name) => Shown::Public,
-            _ => Shown::All,
+        let is_public_shown = self.0.settings.public_catalog;
+        let list = |table: &Table<(NamespaceId, String), RepositoryId>| -> Result<Vec<String>, Error> {
+            let after = after.clone().map(|path| (namespace, path));
+            let listed = rows.scan(table, &(namespace,), after.as_ref(), limit)?;
+            Ok(listed.into_iter().map(|((_, path), _)| path).collect())
         };
-        if shown == Shown::Public && !self.0.settings.public_catalog {
-            return Ok(Vec::new());
+        let some = match granted.map(|granted| granted.get(name)) {
+            None | Some(Some((_, Shown::All))) => return list(&CATALOG),
+            Some(Some((_, Shown::Some(repositories)))) => repositories.as_slice(),
+            Some(None) => &[],
+        };
+        let mut paths = visible::paths(rows, some, after.as_deref())?;
+        if is_public_shown {
+            paths.extend(list(&PUBLIC_CATALOG)?);
         }
-        let table: &Table<(NamespaceId, String), RepositoryId> =
-            if shown == Shown::All { &CATALOG } else { &PUBLIC_CATALOG };
-        let after = after.map(|path| (namespace, path));
-        let listed = rows.scan(table, &(namespace,), after.as_ref(), limit)?;
-        Ok(listed.into_iter().map(|((_, path), _)| path).collect())
+        paths.sort_unstable();
+        paths.dedup();
+        paths.truncate(limit);
+        Ok(paths)
     }
 }

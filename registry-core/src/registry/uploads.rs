@@ -19,7 +19,7 @@ use crate::content::hash_file;
 use crate::files::DiskFile;
 use crate::metadata::{Growth, Lane};
 use crate::model::authorize::{granted, granted_or_created};
-use crate::model::keys::{NamespaceId, RepositoryId, UploadId};
+use crate::model::keys::{NamespaceId, RepositoryId, TeamId, UploadId};
 use crate::model::records::Upload;
 use crate::model::repositories::NewRepository;
 use crate::model::uploads;
@@ -133,6 +133,7 @@ impl Registry {
         Ok(NewRepository {
             repository: RepositoryId(self.0.ids.fresh(&self.0.metadata)?),
             namespace: NamespaceId(self.0.ids.fresh(&self.0.metadata)?),
+            owners: TeamId(self.0.ids.fresh(&self.0.metadata)?),
             is_public: is_public.unwrap_or(!self.0.settings.create_private_on_push),
             was_created,
             now_ms: self.now_ms(),

@@ -167,8 +167,20 @@ impl From<Error> for Refusal {
             Error::DigestMismatch(_) => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             Error::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
             Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
-            Error::Denied { .. } => (StatusCode::FORBIDDEN, Code::Denied),
-            Error::SignInNeeded { .. } | Error::CredentialRevoked => {
+            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::RobotsRefused => {
+                (StatusCode::FORBIDDEN, Code::Denied)
+            }
+            Error::NamespaceUnknown(_)
+            | Error::NotAnOrganization(_)
+            | Error::PrincipalUnknown(_)
+            | Error::TeamUnknown(_)
+            | Error::PrototypeUnknown
+            | Error::GrantUnknown(_) => (StatusCode::NOT_FOUND, Code::NameUnknown),
+            Error::MemberAlready(_)
+            | Error::LastAdministrator
+            | Error::OwnsNamespace(_)
+            | Error::TooMany(_) => (StatusCode::CONFLICT, Code::Denied),
+            Error::SignInNeeded { .. } | Error::NotSignedIn | Error::CredentialRevoked => {
                 (StatusCode::UNAUTHORIZED, Code::Unauthorized)
             }
             Error::NameTaken(_) => (StatusCode::CONFLICT, Code::NameInvalid),
@@ -186,7 +198,7 @@ impl From<Error> for Refusal {
         }
         let mut refusal = Self::new(status, code, &cause);
         match cause {
-            Error::SignInNeeded { .. } => return Self::sign_in(),
+            Error::SignInNeeded { .. } | Error::NotSignedIn => return Self::sign_in(),
             Error::CredentialRevoked => return Self::invalid_token(cause),
             Error::ManifestBlobUnknown(missing) => refusal.errors = missing_content(&missing),
             Error::BlobInUse(_) => refusal.headers.push((ALLOW, HeaderValue::from_static("GET, HEAD"))),

@@ -66,19 +66,24 @@ fn copies_a_multi_arch_index_whole_and_within_the_registry(site: &Site) {
 fn mounts_the_layers_that_it_copies_between_repositories(site: &Site) {
     sign_in(site);
     layout::image(site, "image", "m");
-    let (first, second) =
-        (format!("docker://{}:v1", site.image("first")), format!("docker://{}:v1", site.image("second")));
+    let image = |repository: &str| format!("docker://{}:v1", site.image(repository));
+    let first = image("first");
     copy(site, &[], "oci:image:v1", &first);
-    copy(site, &[], &first, &second);
-    let log = site.log();
     let logged = |what: &str, repository: &str| {
         let repository = format!("repository={USER}/{repository} ");
-        log.lines().filter(|line| line.contains(what) && line.contains(&repository)).count()
+        site.log().lines().filter(|line| line.contains(what) && line.contains(&repository)).count()
     };
-    assert_eq!((logged("blob pushed", "first"), logged("blob mounted", "first")), (2, 0), "{log}");
+    let counts = |repository: &str| (logged("blob pushed", repository), logged("blob mounted", repository));
+    assert_eq!(counts("first"), (2, 0), "{}", site.log());
+    // Where blobs lie is in a database that all skopeos of this machine share; one that finds it locked uploads instead.
+    let copies = ["second", "third", "fourth", "fifth"];
+    let mounting = copies.into_iter().find(|repository| {
+        copy(site, &[], &first, &image(repository));
+        assert_eq!(raw(site, &first), raw(site, &image(repository)));
+        logged("blob mounted", repository) > 0
+    });
     // The layer; a configuration skopeo always uploads.
-    assert_eq!((logged("blob pushed", "second"), logged("blob mounted", "second")), (1, 1), "{log}");
-    assert_eq!(raw(site, &first), raw(site, &second));
+    assert_eq!(mounting.map(counts), Some((1, 1)), "{}", site.log());
 }
 
 fn pushes_docker_types(site: &Site) {

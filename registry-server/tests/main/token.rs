@@ -1,6 +1,7 @@
 //! The token endpoint, and what tokens are good for.
 
-use registry_core::Error;
+use registry_core::{Actor, Error, NewRobot};
+use registry_server::auth::robot_token::RobotKey;
 
 use crate::client::{Request, Response};
 use crate::support::{PASSWORD, Server, password_hash};
@@ -261,4 +262,29 @@ fn a_token_survives_a_restart() {
     drop(server);
     let server = Server::on(directory.path(), |setup| setup.users = &[]);
     server.get(PING).bearer(&token).send().is(200);
+}
+
+#[test]
+fn a_robot_signs_in_with_its_token_until_it_gets_another() {
+    let server = Server::start();
+    let alice = Actor::User(server.principal("alice"));
+    let (key, namespace) = (RobotKey::new([9; 32]), "alice".parse().unwrap());
+    let new = NewRobot {
+        short_name: "ci".parse().unwrap(),
+        description: String::new(),
+        metadata: String::new(),
+        is_usable_elsewhere: false,
+        token: key.stored([1; 16]),
+    };
+    server.registry.create_robot(&alice, &namespace, &new).unwrap();
+    let name = server.registry.robot(&alice, &namespace, "ci").unwrap().name;
+    let token = key.token(&[1; 16]);
+    let basic = |user: &str, token: &str| server.get(PING).password(user, token).send();
+    basic(&name, token.expose()).is(200);
+    basic(&name, "wrong").is(401);
+    basic("alice+ghost", token.expose()).is(401);
+    basic("alice", token.expose()).is(401);
+    server.registry.set_robot_token(&alice, &namespace, "ci", &key.stored([2; 16])).unwrap();
+    basic(&name, token.expose()).is(401);
+    basic(&name, key.token(&[2; 16]).expose()).is(200);
 }

@@ -1,0 +1,82 @@
+//! Organizations.
+
+use super::accounts::create_namespace;
+use super::keys::{NamespaceId, TeamId};
+use super::records::{Namespace, Team};
+use super::tables::{MEMBERSHIPS, TEAM_MEMBERS, TEAM_ROLES};
+use super::teams;
+use crate::Error;
+use crate::access::{Actor, PrincipalId, TeamRole};
+use crate::metadata::{Rows, WriteTxn};
+
+/// The team that every organization begins with (Quay).
+const OWNERS: &str = "owners";
+
+/// What an organization is made with. The ids are fresh, handed in since a write may run twice.
+#[derive(Clone, Debug)]
+pub(crate) struct NewOrganization {
+    pub(crate) id: NamespaceId,
+    pub(crate) owners: TeamId,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) now_ms: u64,
+}
+
+/// Makes an organization whose one administrator is the actor.
+///
+/// # Errors
+/// [`Error::NameTaken`].
+pub(crate) fn create(
+    txn: &mut WriteTxn<'_>,
+    actor: &Actor,
+    new: &NewOrganization,
+) -> Result<NamespaceId, Error> {
+    let row = Namespace {
+        name: new.name.clone(),
+        is_organization: true,
+        created_ms: new.now_ms,
+        public_repositories: 0,
+        email: new.email.clone(),
+    };
+    create_namespace(txn, new.id, &row)?;
+    let owners =
+        Team { organization: new.id, name: OWNERS.to_owned(), role: TeamRole::Admin, ..Team::default() };
+    teams::create(txn, new.owners, &owners);
+    if let Actor::User(owner) = actor {
+        teams::add(txn, new.owners, owner.id)?;
+    }
+    Ok(new.id)
+}
+
+/// Whether anybody administers the organization, apart from one principal, or from one principal in one team, or from
+/// one whole team.
+pub(crate) fn is_administered_without(
+    rows: &impl Rows,
+    organization: NamespaceId,
+    but: impl Fn(TeamId, PrincipalId) -> bool,
+) -> Result<bool, Error> {
+    for ((_, team), role) in rows.scan(&TEAM_ROLES, &(organization,), None, usize::MAX)? {
+        if role != TeamRole::Admin {
+            continue;
+        }
+        let mut after = None;
+        // Robots count as they do in Quay; all but a few members are passed over by the first row.
+        while let Some(((_, member), ())) = rows.scan(&TEAM_MEMBERS, &(team,), after.as_ref(), 1)?.pop() {
+            if !but(team, member) {
+                return Ok(true);
+            }
+            after = Some((team, member));
+        }
+    }
+    Ok(false)
+}
+
+/// The teams of the organization that a principal is in.
+pub(crate) fn teams_of(
+    rows: &impl Rows,
+    organization: NamespaceId,
+    principal: PrincipalId,
+) -> Result<Vec<TeamId>, Error> {
+    let memberships = rows.scan(&MEMBERSHIPS, &(principal, organization), None, usize::MAX)?;
+    Ok(memberships.into_iter().map(|((_, _, team), ())| team).collect())
+}

@@ -1,0 +1,260 @@
+//! Organizations, and who belongs to them.
+
+use std::collections::BTreeMap;
+
+use super::Registry;
+use super::teams::TeamInfo;
+use crate::Error;
+use crate::access::{Actor, NamespaceAction, PrincipalId, TeamRole, Who};
+use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
+use crate::model::authorize::{granted_in_organization, namespace_row};
+use crate::model::keys::{Grantee, NamespaceId, TeamId};
+use crate::model::organizations::{self, NewOrganization};
+use crate::model::standing::{self, Standing};
+use crate::model::tables::{
+    GRANTED, MEMBERSHIPS, NAMESPACE, NAMESPACES, REPOSITORY, TEAM_MEMBERS, TEAM_NAMES, TEAMS, USERS,
+};
+use crate::model::{accounts, grants, teams};
+use crate::oci::NamespaceName;
+
+/// Rows that one write of a removal takes up.
+pub(super) const STEP: usize = 100;
+
+/// An organization, as an actor sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationInfo {
+    /// The name.
+    pub name: String,
+    /// The address, for those who administer it; empty for others, and where there is none.
+    pub email: String,
+    /// Whether the actor administers it, or sees as much as if.
+    pub is_admin: bool,
+    /// Whether the actor is in any of its teams, or sees as much as if.
+    pub is_member: bool,
+    /// Whether the actor may create repositories.
+    pub can_create: bool,
+    /// Its teams, by name, for those who belong to it.
+    pub teams: Vec<TeamInfo>,
+}
+
+/// Somebody who is in a team of an organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// The name; a robot's with its namespace.
+    pub name: String,
+    /// Whether it is a robot.
+    pub is_robot: bool,
+    /// The names of the teams.
+    pub teams: Vec<String>,
+    /// Paths of the organization's repositories on which they were granted roles themselves.
+    pub repositories: Vec<String>,
+}
+
+impl Registry {
+    /// Creates an organization, which the actor then administers.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`], [`Error::NotSignedIn`], [`Error::DeniedInNamespace`] for robots, restricted users, and, where
+    /// the settings say so, for everybody but superusers.
+    pub fn create_organization(&self, actor: &Actor, name: &NamespaceName, email: &str) -> Result<(), Error> {
+        let new = NewOrganization {
+            id: NamespaceId(self.0.ids.fresh(&self.0.metadata)?),
+            owners: TeamId(self.0.ids.fresh(&self.0.metadata)?),
+            name: name.to_string(),
+            email: email.to_owned(),
+            now_ms: self.now_ms(),
+        };
+        self.0.metadata.write(|txn| {
+            self.check_may_found(txn, actor, name)?;
+            organizations::create(txn, actor, &new).map(drop)
+        })?;
+        tracing::info!(%actor, organization = %name, "organization created");
+        Ok(())
+    }
+
+    fn check_may_found(&self, rows: &impl Rows, actor: &Actor, name: &NamespaceName) -> Result<(), Error> {
+        let settings = &self.0.settings;
+        let caller = standing::caller(rows, settings, actor)?;
+        let may = match &caller.account {
+            None if caller.who == Who::Anonymous => return Err(Error::NotSignedIn),
+            None => true,
+            Some((_, user)) => {
+                let is_superuser = standing::is_superuser(settings, user);
+                let is_wanted = is_superuser || !settings.superusers_create_organizations;
+                is_wanted && user.robot_of.is_none() && !caller.is_restricted
+            }
+        };
+        let denied =
+            || Error::DeniedInNamespace { action: NamespaceAction::Create, namespace: name.to_string() };
+        if may { Ok(()) } else { Err(denied()) }
+    }
+
+    /// The organization as the actor sees it: everybody may know that it exists.
+    ///
+    /// # Errors
+    /// [`Error::NamespaceUnknown`], also for users' namespaces.
+    pub fn organization(&self, actor: &Actor, name: &NamespaceName) -> Result<OrganizationInfo, Error> {
+        self.0.metadata.read(|rows| {
+            let unknown = || Error::NamespaceUnknown(name.to_string());
+            let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
+            let row = namespace_row(rows, id)?;
+            if !row.is_organization {
+                return Err(unknown());
+            }
+            let caller = standing::caller(rows, &self.0.settings, actor)?;
+            let Standing { role, teams } = standing::in_namespace(rows, &caller, id)?;
+            let sees_all = matches!(caller.who, Who::Unrestricted | Who::Reader);
+            let (is_admin, is_member) =
+                (sees_all || role == Some(TeamRole::Admin), sees_all || role.is_some());
+            let is_mine = |team: &TeamId| is_admin || teams.contains(team);
+            Ok(OrganizationInfo {
+                name: row.name,
+                email: if is_admin { row.email } else { String::new() },
+                is_admin,
+                is_member,
+                can_create: caller.who == Who::Unrestricted || role >= Some(TeamRole::Creator),
+                teams: if is_member { team_infos(rows, id, is_mine)? } else { Vec::new() },
+            })
+        })
+    }
+
+    /// The names of the organizations that the actor is in a team of.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`].
+    pub fn organizations_of(&self, actor: &Actor) -> Result<Vec<String>, Error> {
+        self.0.metadata.read(|rows| {
+            let caller = standing::caller(rows, &self.0.settings, actor)?;
+            let Some((id, _)) = caller.account else { return Ok(Vec::new()) };
+            let memberships = rows.scan(&MEMBERSHIPS, &(id,), None, usize::MAX)?;
+            let mut found: Vec<NamespaceId> = memberships.into_iter().map(|((_, at, _), ())| at).collect();
+            found.dedup();
+            let named = found.into_iter().map(|id| Ok(namespace_row(rows, id)?.name));
+            let mut names = named.collect::<Result<Vec<String>, Error>>()?;
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
+    /// Changes where the organization is written to.
+    ///
+    /// # Errors
+    /// The refusals of administering it.
+    pub fn set_organization_email(
+        &self,
+        actor: &Actor,
+        name: &NamespaceName,
+        email: &str,
+    ) -> Result<(), Error> {
+        self.0.metadata.write(|txn| {
+            let id = self.administered(txn, actor, name)?;
+            let mut row = namespace_row(txn, id)?;
+            row.email = email.to_owned();
+            txn.put(&NAMESPACE, &id, &row);
+            Ok(())
+        })
+    }
+
+    /// Everybody who is in a team, robots among them, by name.
+    ///
+    /// # Errors
+    /// The refusals of administering the organization, except for those who may read everything.
+    pub fn members(&self, actor: &Actor, name: &NamespaceName) -> Result<Vec<MemberInfo>, Error> {
+        self.0.metadata.read(|rows| {
+            let id = self.inspected(rows, actor, name)?;
+            let mut members: BTreeMap<PrincipalId, MemberInfo> = BTreeMap::new();
+            for ((_, team), team_id) in rows.scan(&TEAM_NAMES, &(id,), None, usize::MAX)? {
+                for ((_, member), ()) in rows.scan(&TEAM_MEMBERS, &(team_id,), None, usize::MAX)? {
+                    members.entry(member).or_default().teams.push(team.clone());
+                }
+            }
+            for (member, info) in &mut members {
+                let user = rows.get(&USERS, member)?.ok_or(Error::Corrupt("users"))?;
+                (info.name, info.is_robot) = (user.name, user.robot_of.is_some());
+                info.repositories = granted_paths(rows, *member, id)?;
+            }
+            let mut members: Vec<MemberInfo> = members.into_values().collect();
+            members.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+            Ok(members)
+        })
+    }
+
+    /// Takes a user or a robot out of every team, and what they were granted in the organization away.
+    ///
+    /// # Errors
+    /// [`Error::PrincipalUnknown`], [`Error::LastAdministrator`]; the refusals of administering the organization.
+    pub fn remove_member(&self, actor: &Actor, name: &NamespaceName, member: &str) -> Result<(), Error> {
+        let step = |txn: &mut WriteTxn<'_>| {
+            let organization = self.administered(txn, actor, name)?;
+            let (id, _) = accounts::principal(txn, member)?;
+            let memberships = organizations::teams_of(txn, organization, id)?;
+            if !memberships.is_empty()
+                && !organizations::is_administered_without(txn, organization, |_, other| other == id)?
+            {
+                return Err(Error::LastAdministrator);
+            }
+            for team in memberships {
+                teams::drop_member(txn, team, organization, id)?;
+            }
+            grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)
+        };
+        self.in_steps(step)?;
+        tracing::info!(%actor, organization = %name, member, "member removed");
+        Ok(())
+    }
+
+    /// Repeats a write until it says that nothing is left to do.
+    pub(super) fn in_steps(
+        &self,
+        step: impl Fn(&mut WriteTxn<'_>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        while !self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, &step)? {}
+        Ok(())
+    }
+
+    /// The organization, if the actor administers it.
+    pub(super) fn administered(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+        name: &NamespaceName,
+    ) -> Result<NamespaceId, Error> {
+        granted_in_organization(rows, &self.0.settings, actor, name, NamespaceAction::Administer)
+    }
+
+    /// The organization, if the actor administers it or may read everything.
+    pub(super) fn inspected(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+        name: &NamespaceName,
+    ) -> Result<NamespaceId, Error> {
+        let action = match standing::caller(rows, &self.0.settings, actor)?.who {
+            Who::Reader => NamespaceAction::Look,
+            _ => NamespaceAction::Administer,
+        };
+        granted_in_organization(rows, &self.0.settings, actor, name, action)
+    }
+}
+
+fn team_infos(
+    rows: &ReadTxn,
+    organization: NamespaceId,
+    is_mine: impl Fn(&TeamId) -> bool,
+) -> Result<Vec<TeamInfo>, Error> {
+    let named = rows.scan(&TEAM_NAMES, &(organization,), None, usize::MAX)?;
+    let infos = named.into_iter().map(|(_, id)| {
+        let team = rows.get(&TEAMS, &id)?.ok_or(Error::Corrupt("teams"))?;
+        TeamInfo::new(rows, id, team, is_mine(&id))
+    });
+    infos.collect()
+}
+
+/// Paths of the namespace's repositories on which a principal was granted a role.
+fn granted_paths(rows: &ReadTxn, id: PrincipalId, namespace: NamespaceId) -> Result<Vec<String>, Error> {
+    let granted = rows.scan(&GRANTED, &(Grantee::Principal(id), namespace), None, usize::MAX)?;
+    let paths = granted.into_iter().map(|((_, _, repository), ())| {
+        Ok(rows.get(&REPOSITORY, &repository)?.ok_or(Error::Corrupt("repository"))?.path)
+    });
+    paths.collect()
+}

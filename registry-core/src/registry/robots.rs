@@ -1,0 +1,240 @@
+//! Robot accounts: `namespace+name`, with a token in the place of a password.
+//!
+//! A token is made at the edge, of a nonce and of a key that lies outside this database; its SHA-256 is what a sign-in is
+//! compared with. So it can be shown again (Quay shows it) without being stored.
+
+use super::Registry;
+use super::organizations::STEP;
+use super::permissions::RepositoryRole;
+use crate::Error;
+use crate::access::{Actor, NamespaceAction, PrincipalId};
+use crate::metadata::{Growth, Lane, Rows, WriteTxn};
+use crate::model::authorize::granted_in_namespace;
+use crate::model::keys::{Grantee, NamespaceId};
+use crate::model::records::{Robot, User};
+use crate::model::standing;
+use crate::model::tables::{ROBOT_NAMES, ROBOTS, USERS};
+use crate::model::{accounts, robots};
+use crate::oci::NamespaceName;
+
+/// What a robot's token was made of, and what is compared with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RobotToken {
+    /// Random bytes.
+    pub nonce: [u8; 16],
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+}
+
+/// A robot to be created.
+#[derive(Clone, Debug)]
+pub struct NewRobot {
+    /// The part of the name behind the plus sign.
+    pub short_name: NamespaceName,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// A JSON object that clients keep there; empty if none.
+    pub metadata: String,
+    /// Whether other organizations may grant it roles.
+    pub is_usable_elsewhere: bool,
+    /// Its token.
+    pub token: RobotToken,
+}
+
+/// A robot, as an actor sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RobotInfo {
+    /// The full name.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// A JSON object that clients keep there; empty if none.
+    pub metadata: String,
+    /// When it was created, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// Whether other organizations may grant it roles.
+    pub is_usable_elsewhere: bool,
+    /// What its token is made of, for those who administer the namespace.
+    pub nonce: Option<Vec<u8>>,
+}
+
+impl Registry {
+    /// Creates a robot in an organization, or in the actor's own namespace.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`], [`Error::RobotsRefused`]; the refusals of administering the namespace.
+    pub fn create_robot(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        new: &NewRobot,
+    ) -> Result<RobotInfo, Error> {
+        let id = PrincipalId(self.0.ids.fresh(&self.0.metadata)?);
+        let name = format!("{namespace}+{}", new.short_name);
+        let robot = Robot {
+            short_name: new.short_name.to_string(),
+            description: new.description.clone(),
+            metadata: new.metadata.clone(),
+            nonce: new.token.nonce.to_vec(),
+            token_hash: new.token.hash.to_vec(),
+            is_usable_elsewhere: new.is_usable_elsewhere,
+        };
+        let now_ms = self.now_ms();
+        let user = self.0.metadata.write(|txn| {
+            let at = self.with_robots(txn, actor, namespace)?;
+            let settings = &self.0.settings;
+            if settings.robots_are_disallowed && !settings.allowed_robots.contains(&name) {
+                return Err(Error::RobotsRefused);
+            }
+            let user = User {
+                name: name.clone(),
+                generation: 1,
+                created_ms: now_ms,
+                robot_of: Some(at),
+                ..User::default()
+            };
+            robots::create(txn, id, at, &user, &robot)?;
+            Ok(user)
+        })?;
+        tracing::info!(%actor, robot = %name, "robot created");
+        Ok(info(user, robot, true))
+    }
+
+    /// The namespace, if the actor may make, change and delete robots there.
+    fn with_robots(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+        namespace: &NamespaceName,
+    ) -> Result<NamespaceId, Error> {
+        let settings = &self.0.settings;
+        let at = granted_in_namespace(rows, settings, actor, namespace, NamespaceAction::Administer)?;
+        let is_barred = standing::caller(rows, settings, actor)?.is_barred_in(at);
+        if is_barred { Err(Error::RobotsRefused) } else { Ok(at) }
+    }
+
+    /// The robots of a namespace, by name, for everybody who belongs to it.
+    ///
+    /// # Errors
+    /// The refusals of looking into the namespace.
+    pub fn robots(&self, actor: &Actor, namespace: &NamespaceName) -> Result<Vec<RobotInfo>, Error> {
+        self.0.metadata.read(|rows| {
+            let settings = &self.0.settings;
+            let at = granted_in_namespace(rows, settings, actor, namespace, NamespaceAction::Look)?;
+            let is_admin =
+                granted_in_namespace(rows, settings, actor, namespace, NamespaceAction::Administer).is_ok();
+            let named = rows.scan(&ROBOT_NAMES, &(at,), None, usize::MAX)?;
+            let infos = named.into_iter().map(|(_, id)| {
+                let user = rows.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+                let robot = rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?;
+                Ok(info(user, robot, is_admin))
+            });
+            infos.collect()
+        })
+    }
+
+    /// One robot, for who administers the namespace or reads everything.
+    ///
+    /// # Errors
+    /// [`Error::PrincipalUnknown`]; the refusals of administering the namespace.
+    pub fn robot(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        short_name: &str,
+    ) -> Result<RobotInfo, Error> {
+        self.0.metadata.read(|rows| {
+            let (at, is_admin) = self.inspected_robots(rows, actor, namespace)?;
+            let (_, user, robot) = robots::find(rows, at, short_name)?;
+            Ok(info(user, robot, is_admin))
+        })
+    }
+
+    /// The repositories on which a robot was granted a role.
+    ///
+    /// # Errors
+    /// As [`Registry::robot`].
+    pub fn robot_permissions(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        short_name: &str,
+    ) -> Result<Vec<RepositoryRole>, Error> {
+        self.0.metadata.read(|rows| {
+            let (at, _) = self.inspected_robots(rows, actor, namespace)?;
+            RepositoryRole::all_of(rows, Grantee::Principal(robots::find(rows, at, short_name)?.0))
+        })
+    }
+
+    /// The namespace, and whether the actor administers it and not only reads everything.
+    fn inspected_robots(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+        namespace: &NamespaceName,
+    ) -> Result<(NamespaceId, bool), Error> {
+        let settings = &self.0.settings;
+        match granted_in_namespace(rows, settings, actor, namespace, NamespaceAction::Administer) {
+            Ok(at) => Ok((at, true)),
+            Err(refusal) => match standing::caller(rows, settings, actor)?.who {
+                crate::access::Who::Reader => {
+                    let look = NamespaceAction::Look;
+                    Ok((granted_in_namespace(rows, settings, actor, namespace, look)?, false))
+                }
+                _ => Err(refusal),
+            },
+        }
+    }
+
+    /// Gives a robot a new token. Everything that was signed in with the old one ends at once.
+    ///
+    /// # Errors
+    /// [`Error::PrincipalUnknown`], [`Error::RobotsRefused`]; the refusals of administering the namespace.
+    pub fn set_robot_token(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        short_name: &str,
+        token: &RobotToken,
+    ) -> Result<RobotInfo, Error> {
+        let changed = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            let at = self.with_robots(txn, actor, namespace)?;
+            let (id, user, robot) = robots::find(txn, at, short_name)?;
+            robots::set_token(txn, id, robot.clone(), &token.nonce, &token.hash)?;
+            Ok(info(user, Robot { nonce: token.nonce.to_vec(), ..robot }, true))
+        })?;
+        tracing::info!(%actor, robot = %changed.name, "robot has a new token");
+        Ok(changed)
+    }
+
+    /// Deletes a robot. Its token ends at once.
+    ///
+    /// # Errors
+    /// As [`Registry::set_robot_token`].
+    pub fn delete_robot(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        short_name: &str,
+    ) -> Result<(), Error> {
+        self.in_steps(|txn: &mut WriteTxn<'_>| {
+            let at = self.with_robots(txn, actor, namespace)?;
+            let (id, _, robot) = robots::find(txn, at, short_name)?;
+            accounts::update(txn, id, |user| user.is_disabled = true)?;
+            robots::delete_step(txn, id, at, &robot, STEP)
+        })?;
+        tracing::info!(%actor, robot = %format!("{namespace}+{short_name}"), "robot deleted");
+        Ok(())
+    }
+}
+
+fn info(user: User, robot: Robot, is_admin: bool) -> RobotInfo {
+    RobotInfo {
+        name: user.name,
+        description: robot.description,
+        metadata: robot.metadata,
+        created_ms: user.created_ms,
+        is_usable_elsewhere: robot.is_usable_elsewhere,
+        nonce: is_admin.then_some(robot.nonce),
+    }
+}

@@ -1,0 +1,134 @@
+//! Tokens of robots: 64 capital letters and digits, as Quay's are.
+//!
+//! A token is made of a nonce, which the registry stores, and of a key that lies outside its database. So it can be shown
+//! again to those who may see it, as Quay does, and a copy of the database gives no token away.
+
+use std::{
+    fmt,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use registry_core::RobotToken;
+use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq;
+
+use crate::wire::secret::Secret;
+
+/// Characters of a token.
+const LENGTH: usize = 64;
+
+/// 32 characters, so that five bits choose one and none is likelier than others.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// Name of the file, in the data directory, that holds the key.
+const FILE: &str = "robots.key";
+
+/// The key that robots' tokens are made with; `Debug` does not show it.
+#[derive(Clone)]
+pub struct RobotKey([u8; 32]);
+
+impl RobotKey {
+    /// The key made of these bytes, which have to be random.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key in `directory`; `fresh` becomes it if there is none. Only the owner of the file may read it.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses; a file that does not hold a key.
+    pub fn load(directory: &Path, fresh: [u8; 32]) -> io::Result<Self> {
+        let path = directory.join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let wrong = |_| io::Error::other(format!("{} does not hold 32 bytes", path.display()));
+                bytes.try_into().map(Self).map_err(wrong)
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Self::store(directory, &path, fresh),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Durable before any token is made with it, and whole or absent whenever the power fails.
+    fn store(directory: &Path, path: &Path, fresh: [u8; 32]) -> io::Result<Self> {
+        let staged = path.with_extension("new");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+        file.write_all(&fresh)?;
+        file.sync_all()?;
+        fs::rename(&staged, path)?;
+        fs::File::open(directory)?.sync_all()?;
+        Ok(Self(fresh))
+    }
+
+    /// The token that is made of `nonce`.
+    pub fn token(&self, nonce: &[u8]) -> Secret {
+        let mac = Hmac::<Sha512>::new_from_slice(&self.0).expect("invariant: HMAC takes keys of any length");
+        let bytes = mac.chain_update(nonce).finalize().into_bytes();
+        let letters = bytes.iter().take(LENGTH).map(|byte| ALPHABET[usize::from(byte % 32)]);
+        Secret::new(letters.map(char::from).collect::<String>())
+    }
+
+    /// What the registry keeps of the token that is made of `nonce`.
+    pub fn stored(&self, nonce: [u8; 16]) -> RobotToken {
+        RobotToken { nonce, hash: hash(self.token(&nonce).expose()) }
+    }
+}
+
+impl fmt::Debug for RobotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RobotKey(***)")
+    }
+}
+
+/// Whether `sent` is the token of this hash; takes as long whatever was sent.
+pub(crate) fn matches(sent: &Secret, token_hash: &[u8]) -> bool {
+    hash(sent.expose()).ct_eq(token_hash).into()
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_64_capitals_and_digits_and_made_of_key_and_nonce() {
+        let key = RobotKey::new([1; 32]);
+        let token = key.token(&[2; 16]);
+        assert_eq!(token.expose().len(), LENGTH);
+        assert!(token.expose().bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
+        assert_eq!(token, key.token(&[2; 16]));
+        assert_ne!(token, key.token(&[3; 16]));
+        assert_ne!(token, RobotKey::new([2; 32]).token(&[2; 16]));
+    }
+
+    #[test]
+    fn only_the_token_matches_its_hash() {
+        let key = RobotKey::new([1; 32]);
+        let stored = key.stored([2; 16]);
+        assert!(matches(&key.token(&stored.nonce), &stored.hash));
+        assert!(!matches(&key.token(&[3; 16]), &stored.hash));
+        assert!(!matches(&key.token(&stored.nonce), &[]));
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_only_its_owner_reads_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = RobotKey::load(directory.path(), [1; 32]).unwrap();
+        let found = RobotKey::load(directory.path(), [2; 32]).unwrap();
+        assert_eq!(made.token(b"nonce"), found.token(b"nonce"));
+        let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(directory.path().join(FILE), "short").unwrap();
+        assert!(RobotKey::load(directory.path(), [3; 32]).is_err());
+    }
+}
