@@ -36,11 +36,11 @@ pub use simulated::SimulatedDisk;
 pub enum SyncPoint {
     /// The directories of the data directory, when they are made.
     Layout,
-    /// The data directory, which names the database files.
+    /// The data directory, which names the database files and the keys.
     DataDirectory,
     /// The directory of staged uploads, which names them.
     StagingDirectory,
-    /// The bytes of a staged upload.
+    /// The bytes of a staged upload, or of a key that has yet to get its name.
     StagedBytes,
     /// A directory that names blobs.
     BlobDirectory,

@@ -7,6 +7,7 @@ mod accounts;
 mod background;
 mod blobs;
 mod catalog;
+mod keys;
 mod manifests;
 mod organizations;
 mod permissions;
@@ -18,7 +19,7 @@ mod tags;
 mod teams;
 mod uploads;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -82,6 +83,8 @@ pub struct Registry(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
     settings: Settings,
     clock: Clock,
     entropy: Entropy,
@@ -159,7 +162,9 @@ impl Registry {
         disk.sync_directory(parent.unwrap_or(Path::new(".")), SyncPoint::DataDirectory)?;
         let was_stopped = begin(&metadata)?;
         Ok(Self(Arc::new(Inner {
-            content: Content::open(disk, directory)?,
+            content: Content::open(Arc::clone(&disk), directory)?,
+            disk,
+            directory: directory.to_owned(),
             sessions: uploads::Sessions::default(),
             ids: Ids::default(),
             hashing,

@@ -47,9 +47,9 @@ impl Auth {
     ///
     /// # Errors
     /// Whatever storage refuses.
-    pub fn new(registry: &Registry, robots: RobotKey, setup_code: Option<SetupCode>) -> Result<Self, Error> {
+    pub fn new(registry: &Registry, setup_code: Option<SetupCode>) -> Result<Self, Error> {
         Ok(Self {
-            robots,
+            robots: RobotKey::new(registry.key_file(robot_token::KEY_FILE)?),
             tokens: TokenKey::new(registry.secret("token key")?),
             hasher: Arc::new(Hasher::new()),
             passwords: PasswordQueue::new(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::Parser;
 use registry_core::{Clock, Registry};
 use registry_server::app::App;
-use registry_server::auth::{Auth, robot_token::RobotKey, setup_code::SetupCode};
+use registry_server::auth::{Auth, setup_code::SetupCode};
 use registry_server::cli::{Cli, Output, Serve, Task, UserTask};
 use registry_server::config::{Config, ConfigError, LogFormat};
 use registry_server::control::Command;
@@ -134,8 +134,7 @@ async fn listen(
         Some(code) => format!("listening on {url}\nsetup code: {code}\n"),
         None => format!("listening on {url}\n"),
     };
-    let robots = RobotKey::load(data, registry.random()?)?;
-    let auth = Auth::new(&registry, robots, code)?;
+    let auth = Auth::new(&registry, code)?;
     let control = control(data, &registry, &auth, lanes.blobs.clone(), url);
     // Whoever reads this may rely on both channels.
     let mut stdout = std::io::stdout();

@@ -239,7 +239,7 @@ fn default_permissions_apply_to_what_is_created_later_and_to_nothing_else() {
     let (site, alice) = site();
     let (bob, carol) = (site.user("bob"), site.user("carol"));
     team(&site, &alice, "devs", TeamRole::Creator, "bob");
-    let mut prototype = |activating, delegate, role| {
+    let prototype = |activating, delegate, role| {
         let new = NewPrototype { activating, delegate, role };
         site.registry.create_prototype(&alice, &org("acme"), &new).unwrap()
     };

@@ -81,6 +81,23 @@ fn a_secret_is_kept() {
 }
 
 #[test]
+fn a_key_outside_the_database_is_kept_from_the_moment_that_it_is_given_out() {
+    let mut site = Site::new();
+    let before = site.disk.log_len();
+    let key = site.registry.key_file("a.key").unwrap();
+    assert_eq!(site.registry.key_file("a.key").unwrap(), key);
+    assert_ne!(site.registry.key_file("b.key").unwrap(), key);
+    let at = site.disk.log_len();
+    site.kill();
+    assert_eq!(site.registry.key_file("a.key").unwrap(), key);
+    let original = site.disk.clone();
+    for moment in before..at {
+        site.move_to(original.cut(moment, 0));
+        site.registry.key_file("a.key").unwrap();
+    }
+}
+
+#[test]
 fn files_left_by_a_kill_are_found_and_removed() {
     let mut site = Site::new();
     site.begin(AT, "never saved");

@@ -3,13 +3,7 @@
 //! A token is made of a nonce, which the registry stores, and of a key that lies outside its database. So it can be shown
 //! again to those who may see it, as Quay does, and a copy of the database gives no token away.
 
-use std::{
-    fmt,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use registry_core::RobotToken;
@@ -25,7 +19,7 @@ const LENGTH: usize = 64;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// Name of the file, in the data directory, that holds the key.
-const FILE: &str = "robots.key";
+pub const KEY_FILE: &str = "robots.key";
 
 /// The key that robots' tokens are made with; `Debug` does not show it.
 #[derive(Clone)]
@@ -35,34 +29,6 @@ impl RobotKey {
     /// The key made of these bytes, which have to be random.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
-    }
-
-    /// The key in `directory`; `fresh` becomes it if there is none. Only the owner of the file may read it.
-    ///
-    /// # Errors
-    /// Whatever the disk refuses; a file that does not hold a key.
-    pub fn load(directory: &Path, fresh: [u8; 32]) -> io::Result<Self> {
-        let path = directory.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let wrong = |_| io::Error::other(format!("{} does not hold 32 bytes", path.display()));
-                bytes.try_into().map(Self).map_err(wrong)
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Self::store(directory, &path, fresh),
-            Err(cause) => Err(cause),
-        }
-    }
-
-    /// Durable before any token is made with it, and whole or absent whenever the power fails.
-    fn store(directory: &Path, path: &Path, fresh: [u8; 32]) -> io::Result<Self> {
-        let staged = path.with_extension("new");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
-        file.write_all(&fresh)?;
-        file.sync_all()?;
-        fs::rename(&staged, path)?;
-        fs::File::open(directory)?.sync_all()?;
-        Ok(Self(fresh))
     }
 
     /// The token that is made of `nonce`.
@@ -96,8 +62,6 @@ fn hash(token: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -118,17 +82,5 @@ mod tests {
         assert!(matches(&key.token(&stored.nonce), &stored.hash));
         assert!(!matches(&key.token(&[3; 16]), &stored.hash));
         assert!(!matches(&key.token(&stored.nonce), &[]));
-    }
-
-    #[test]
-    fn the_key_is_made_once_and_only_its_owner_reads_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let made = RobotKey::load(directory.path(), [1; 32]).unwrap();
-        let found = RobotKey::load(directory.path(), [2; 32]).unwrap();
-        assert_eq!(made.token(b"nonce"), found.token(b"nonce"));
-        let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        fs::write(directory.path().join(FILE), "short").unwrap();
-        assert!(RobotKey::load(directory.path(), [3; 32]).is_err());
     }
 }

@@ -10,7 +10,6 @@ use registry_core::simulation::SimulatedDisk;
 use registry_core::{Actor, Clock, Entropy, Error, NewUser, Principal, Registry, Settings};
 use registry_server::admission::AdmissionLimits;
 use registry_server::app::{App, Options};
-use registry_server::auth::robot_token::RobotKey;
 use registry_server::auth::setup_code::SetupCode;
 use registry_server::auth::{Auth, password};
 use registry_server::lanes::Lanes;
@@ -117,7 +116,7 @@ impl Server {
         for name in setup.users {
             add_user(&registry, name);
         }
-        let auth = Auth::new(&registry, RobotKey::new([9; 32]), setup.setup_code).unwrap();
+        let auth = Auth::new(&registry, setup.setup_code).unwrap();
         let (app, uploads_ended) = App::new(registry.clone(), auth, setup.lanes, setup.options);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

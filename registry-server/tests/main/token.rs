@@ -1,7 +1,7 @@
 //! The token endpoint, and what tokens are good for.
 
 use registry_core::{Actor, Error, NewRobot};
-use registry_server::auth::robot_token::RobotKey;
+use registry_server::auth::robot_token::{KEY_FILE, RobotKey};
 
 use crate::client::{Request, Response};
 use crate::support::{PASSWORD, Server, password_hash};
@@ -268,7 +268,8 @@ fn a_token_survives_a_restart() {
 fn a_robot_signs_in_with_its_token_until_it_gets_another() {
     let server = Server::start();
     let alice = Actor::User(server.principal("alice"));
-    let (key, namespace) = (RobotKey::new([9; 32]), "alice".parse().unwrap());
+    let key = RobotKey::new(server.registry.key_file(KEY_FILE).unwrap());
+    let namespace = "alice".parse().unwrap();
     let new = NewRobot {
         short_name: "ci".parse().unwrap(),
         description: String::new(),
