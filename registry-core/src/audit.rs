@@ -7,6 +7,7 @@ mod content;
 mod files;
 mod manifests;
 mod names;
+mod sessions;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,7 @@ impl Registry {
         let mut findings = Findings::default();
         self.metadata().read(|rows| {
             names::audit(rows, &mut findings)?;
+            sessions::audit(rows, &mut findings)?;
             tags::audit(rows, &mut findings)?;
             manifests::audit(rows, &mut findings)?;
             content::audit(rows, &mut findings)

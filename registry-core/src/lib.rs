@@ -27,8 +27,9 @@ pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::UploadId;
 pub use registry::{
-    Account, AccountInfo, BlobInfo, CatalogPage, ManifestContent, ManifestInfo, Mounted, NewUser,
-    Precondition, Pushed, ReferrersPage, Registry, Swept, TagsPage, UploadWriter,
+    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, ManifestContent, ManifestInfo, Mounted,
+    NewUser, Precondition, Pushed, ReferrersPage, Registry, Session, SessionId, Swept, TagsPage,
+    UploadWriter,
 };
 pub use settings::Settings;
 

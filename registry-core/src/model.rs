@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod manifests;
 pub(crate) mod records;
 pub(crate) mod repositories;
+pub(crate) mod sessions;
 pub(crate) mod tables;
 pub(crate) mod tags;
 pub(crate) mod totals;

@@ -9,6 +9,7 @@ mod blobs;
 mod catalog;
 mod manifests;
 mod referrers;
+mod sessions;
 mod tags;
 mod uploads;
 
@@ -16,12 +17,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-pub use accounts::{Account, AccountInfo, NewUser};
+pub use accounts::{Account, AccountChange, AccountInfo, NewUser};
 pub use background::Swept;
 pub use blobs::{BlobInfo, Mounted};
 pub use catalog::CatalogPage;
 pub use manifests::{ManifestContent, ManifestInfo, Precondition, Pushed};
 pub use referrers::ReferrersPage;
+pub use sessions::{Session, SessionId};
 pub use tags::TagsPage;
 pub use uploads::UploadWriter;
 

@@ -1,9 +1,9 @@
 //! Every table, its key layout and what its rows mean. Times are milliseconds since the Unix epoch.
 
-use super::keys::{Hold, NamespaceId, RepositoryId, Unlink, UploadId, Work};
+use super::keys::{Hold, NamespaceId, RepositoryId, SessionKey, Unlink, UploadId, Work};
 use super::records::{
-    Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Referrer, Repository, RepositoryBlob, TagRow,
-    Totals, Upload, User,
+    Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Referrer, Repository, RepositoryBlob, Session,
+    TagRow, Totals, Upload, User,
 };
 use crate::access::PrincipalId;
 use crate::metadata::Table;
@@ -23,6 +23,13 @@ pub(crate) const OWNERS: Table<(NamespaceId, PrincipalId), ()> = Table::new("own
 pub(crate) const OWNED: Table<(PrincipalId, NamespaceId), ()> = Table::new("owned");
 /// A user's account.
 pub(crate) const USERS: Table<PrincipalId, User> = Table::new("users");
+
+/// What somebody who signed in with a browser holds.
+pub(crate) const SESSIONS: Table<SessionKey, Session> = Table::new("sessions");
+/// The sessions of a user by the time they began.
+pub(crate) const USER_SESSIONS: Table<(PrincipalId, u64, SessionKey), ()> = Table::new("user sessions");
+/// Sessions by the time they expire.
+pub(crate) const SESSION_EXPIRY: Table<(u64, SessionKey), ()> = Table::new("session expiry");
 
 /// (namespace, path) → repository.
 pub(crate) const REPOSITORIES: Table<(NamespaceId, String), RepositoryId> = Table::new("repositories");
