@@ -4,21 +4,26 @@
 //! - [`endpoint`]: the token endpoint.
 //! - [`token`]: bearer tokens, which name a principal and what was asked for.
 //! - [`password`]: the rules for people's passwords, their Argon2id hashes and the queue in front of that work.
+//! - [`backoff`]: the wait after a wrong password.
 //! - [`verified`]: which secrets were found to match a moment ago, so that Basic on every request stays cheap.
 //! - [`setup_code`]: the one-time code that lets somebody create the first administrator.
+//! - [`visitor`]: CSRF tokens of those who have not signed in.
 //!
 //! Time and random keys are handed in. A type that holds a secret does not show it in `Debug`.
 
+pub mod backoff;
 pub mod caller;
 pub mod endpoint;
 pub mod password;
 pub mod setup_code;
 pub mod token;
 pub mod verified;
+pub mod visitor;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use backoff::BackOff;
 pub use caller::Caller;
 use password::{Hasher, PasswordQueue};
 use registry_core::{Error, Registry};
@@ -26,6 +31,8 @@ pub use registry_core::{Principal, PrincipalId};
 use setup_code::SetupCode;
 use token::TokenKey;
 use verified::VerifiedSecrets;
+#[cfg(feature = "api")]
+use visitor::VisitorKey;
 
 /// What checking credentials needs.
 #[derive(Debug)]
@@ -33,7 +40,10 @@ pub struct Auth {
     pub(crate) tokens: TokenKey,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) passwords: PasswordQueue,
+    #[cfg(feature = "api")]
+    pub(crate) visitors: VisitorKey,
     verified: VerifiedSecrets,
+    back_off: BackOff,
     setup_code: Mutex<Option<SetupCode>>,
 }
 
@@ -49,6 +59,9 @@ impl Auth {
             hasher: Arc::new(Hasher::new()),
             passwords: PasswordQueue::new(),
             verified: VerifiedSecrets::new(registry.random()?, Instant::now()),
+            #[cfg(feature = "api")]
+            visitors: VisitorKey::new(registry.secret("visitor key")?),
+            back_off: BackOff::new(),
             setup_code: Mutex::new(setup_code),
         })
     }

@@ -5,8 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "main/api.rs"]
+mod api;
+#[path = "main/back_off.rs"]
+mod back_off;
 #[path = "main/blobs.rs"]
 mod blobs;
+#[path = "main/browser.rs"]
+mod browser;
 #[path = "main/catalog.rs"]
 mod catalog;
 #[path = "main/client.rs"]
@@ -35,6 +41,8 @@ mod preconditions;
 mod referrers;
 #[path = "main/routes.rs"]
 mod routes;
+#[path = "main/sessions.rs"]
+mod sessions;
 #[path = "main/stopping.rs"]
 mod stopping;
 #[path = "main/support.rs"]
@@ -47,3 +55,5 @@ mod tls;
 mod token;
 #[path = "main/uploads.rs"]
 mod uploads;
+#[path = "main/users.rs"]
+mod users;
