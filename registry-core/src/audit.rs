@@ -8,6 +8,7 @@ mod files;
 mod manifests;
 mod names;
 mod rights;
+mod sessions;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -97,6 +98,7 @@ impl Registry {
         self.metadata().read(|rows| {
             names::audit(rows, &mut findings)?;
             rights::audit(rows, &mut findings)?;
+            sessions::audit(rows, &mut findings)?;
             tags::audit(rows, &mut findings)?;
             manifests::audit(rows, &mut findings)?;
             content::audit(rows, &mut findings)

@@ -27,10 +27,11 @@ pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::{PrototypeId, UploadId};
 pub use registry::{
-    Account, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo, MemberInfo,
-    Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission, Precondition, PrototypeInfo,
-    Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo, RobotToken,
-    Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, UploadWriter,
+    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo,
+    MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission, Precondition,
+    PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole,
+    RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To,
+    UploadWriter,
 };
 pub use settings::Settings;
 

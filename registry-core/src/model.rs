@@ -13,6 +13,7 @@ pub(crate) mod prototypes;
 pub(crate) mod records;
 pub(crate) mod repositories;
 pub(crate) mod robots;
+pub(crate) mod sessions;
 pub(crate) mod standing;
 pub(crate) mod tables;
 pub(crate) mod tags;

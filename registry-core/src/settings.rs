@@ -40,6 +40,11 @@ pub struct Settings {
     pub blob_grace_ms: u64,
     /// How long an upload may rest before it expires, in milliseconds.
     pub upload_expiry_ms: u64,
+    /// How long a session lasts, in milliseconds (`SESSION_TIMEOUT`).
+    pub session_timeout_ms: u64,
+    /// How long after its password was checked a session may do what needs a fresh login, in milliseconds
+    /// (`FRESH_LOGIN_TIMEOUT`).
+    pub fresh_login_timeout_ms: u64,
     /// The largest blob, in bytes (`MAXIMUM_LAYER_SIZE`).
     pub blob_limit_bytes: u64,
     /// After this many bytes a running upload's state is saved, so that a power cut loses no more.
@@ -71,6 +76,8 @@ impl Default for Settings {
             tag_window_ms: 14 * DAY_MS,
             blob_grace_ms: 60 * MINUTE_MS,
             upload_expiry_ms: DAY_MS,
+            session_timeout_ms: 31 * DAY_MS,
+            fresh_login_timeout_ms: 10 * MINUTE_MS,
             blob_limit_bytes: 20 << 30,
             upload_save_bytes: 64 << 20,
             metadata_cache_bytes: 32 << 20,

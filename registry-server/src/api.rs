@@ -1,53 +1,133 @@
 //! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
+mod avatar;
+mod body;
+mod caller;
+mod cookie;
+mod error;
 mod health;
 mod initialize;
 mod metrics;
+mod organizations;
+mod permissions;
+mod prototypes;
+mod repositories;
+mod robots;
+mod routes;
+mod session;
+mod teams;
+mod user;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post, put};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{HeaderValue, RETRY_AFTER};
-use hyper::{Request, Response, StatusCode};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
+use self::body::media_type;
+use self::caller::{CSRF_FIELD, FormToken};
+use self::error::ApiError;
+use self::routes::Routes;
 use crate::admission::{Admission, Busy, Client};
 use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
 use crate::metrics::Route;
-use crate::v2::{harden, json_answer};
+use crate::v2::{harden, json_answer, keep_length_only};
+use crate::wire::query::Query;
+use crate::wire::secret::Secret;
 
 /// The largest body that is read, in bytes.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
-/// Every route, with and without the slash that Quay's clients do or do not send.
+/// Every route.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/health/instance", get(health::instance))
         .route("/health", get(health::instance))
         .route("/metrics", get(metrics::metrics))
-        .route("/api/v1/user/initialize", post(initialize::initialize))
-        .route("/api/v1/user/initialize/", post(initialize::initialize))
+        .route("/csrf_token", get(session::csrf_token))
+        .both("/api/v1/signin", post(session::sign_in))
+        .both("/api/v1/signin/verify", post(session::verify))
+        .both("/api/v1/signout", post(session::sign_out))
+        .both("/api/v1/user", get(user::own).put(user::change))
+        .both("/api/v1/user/initialize", post(initialize::initialize))
+        .both("/api/v1/users/{name}", get(user::named))
+        .merge(organization_routes())
+        .both("/api/v1/repository", get(repositories::list).post(repositories::create))
+        .route("/api/v1/repository/{*path}", any(repositories::below))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::clone(app))
+}
+
+/// Routes of organizations, and of robots, which users have as well.
+fn organization_routes() -> Router<Arc<App>> {
+    const ORG: &str = "/api/v1/organization/{org}";
+    let robots = |router: Router<Arc<App>>, base: &str| {
+        let one = format!("{base}/robots/{{short}}");
+        router
+            .both(&one, get(robots::get).put(robots::create).delete(robots::delete))
+            .both(&format!("{one}/permissions"), get(robots::permissions))
+            .both(&format!("{one}/regenerate"), post(robots::regenerate))
+    };
+    let router = Router::new()
+        .both("/api/v1/organization", post(organizations::create))
+        .both("/api/v1/user/robots", get(robots::list_own))
+        .both(&format!("{ORG}/robots"), get(robots::list))
+        .both(ORG, get(organizations::get).put(organizations::change))
+        .both(&format!("{ORG}/members"), get(organizations::members))
+        .both(
+            &format!("{ORG}/members/{{name}}"),
+            get(organizations::one_member).delete(organizations::remove_member),
+        )
+        .both(&format!("{ORG}/team/{{team}}"), put(teams::put).delete(teams::delete))
+        .both(&format!("{ORG}/team/{{team}}/members"), get(teams::members))
+        .both(&format!("{ORG}/team/{{team}}/members/{{name}}"), put(teams::add).delete(teams::remove))
+        .both(&format!("{ORG}/team/{{team}}/permissions"), get(teams::permissions))
+        .both(&format!("{ORG}/prototypes"), get(prototypes::list).post(prototypes::create))
+        .both(&format!("{ORG}/prototypes/{{id}}"), put(prototypes::change).delete(prototypes::delete));
+    robots(robots(router, ORG), "/api/v1/user")
+}
+
+/// A moment as Quay writes it: RFC 2822, in a zone that is not told.
+fn date(ms: u64) -> String {
+    let moment = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let moment = moment.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(jiff::tz::TimeZone::UTC);
+    moment.strftime("%a, %d %b %Y %H:%M:%S -0000").to_string()
 }
 
 /// Answers a request through the routes.
 pub(crate) async fn answer(
     app: &App,
     router: Router,
-    mut request: Request<ReceivedBody>,
+    request: Request<ReceivedBody>,
     from: ConnectionInfo,
 ) -> Response<Body> {
-    request.extensions_mut().insert(from);
-    let client = app.options.origins.client(request.headers(), from.peer.ip()).into();
-    let mut response =
-        routed(&app.admission, client, router, request).await.unwrap_or_else(|refusal| refusal);
+    let (mut head, body) = request.into_parts();
+    let origin = app.options.origins.origin(&head, from);
+    let client: Client = app.options.origins.client(&head.headers, from.peer.ip()).into();
+    let is_api = head.uri.path().starts_with("/api/v1/");
+    let is_head = head.method == Method::HEAD;
+    head.extensions.insert(from);
+    head.extensions.insert(origin.clone());
+    head.extensions.insert(client);
+    let answered = routed(&app.admission, client, router, Request::from_parts(head, body)).await;
+    let mut response = answered.unwrap_or_else(|refusal| refusal);
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = error.render(&origin);
+        if is_head {
+            keep_length_only(&mut response);
+        }
+    }
+    if is_api {
+        routes::complete(response.headers_mut());
+    }
     harden(&mut response);
     response
 }
@@ -58,7 +138,7 @@ async fn routed(
     router: Router,
     request: Request<ReceivedBody>,
 ) -> Result<Response<Body>, Response<Body>> {
-    let (head, mut body) = request.into_parts();
+    let (mut head, mut body) = request.into_parts();
     // Whoever watches the server learns how it is doing just when it is busy.
     let is_watching = matches!(Route::of(head.uri.path()), Route::Health | Route::Metrics);
     let turn = if is_watching { None } else { Some(admission.enter(client).await.map_err(busy)?) };
@@ -72,6 +152,9 @@ async fn routed(
         BodyError::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         BodyError::Idle | BodyError::Broken(_) => message(StatusCode::BAD_REQUEST, "The body broke off"),
     })?;
+    if let Some(token) = form_token(&head, &bytes) {
+        head.extensions.insert(token);
+    }
     let answered = router.oneshot(Request::from_parts(head, axum::body::Body::from(bytes))).await;
     let (head, body) = match answered {
         Ok(response) => response.into_parts(),
@@ -82,6 +165,15 @@ async fn routed(
         message(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be made")
     })?;
     Ok(Response::from_parts(head, Body::Full(body.to_bytes())))
+}
+
+/// The CSRF token in a form, which a page without scripts sends.
+fn form_token(head: &Parts, bytes: &[u8]) -> Option<FormToken> {
+    if media_type(&head.headers) != "application/x-www-form-urlencoded" {
+        return None;
+    }
+    let form = Query::parse_form(std::str::from_utf8(bytes).ok()?).ok()?;
+    form.get(CSRF_FIELD).map(|token| FormToken(Secret::new(token)))
 }
 
 fn busy(busy: Busy) -> Response<Body> {

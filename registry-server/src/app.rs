@@ -30,6 +30,8 @@ pub struct Options {
     pub referrers_api: bool,
     /// Whether `POST /api/v1/user/initialize` exists without a one-time code (`FEATURE_USER_INITIALIZE`).
     pub user_initialize: bool,
+    /// Whether the session cookie may travel over TLS alone, however a client came (`SESSION_COOKIE_SECURE`).
+    pub session_cookie_secure: bool,
     /// Whether each request is logged.
     pub log_requests: bool,
     /// Who sends it as a bearer token is shown `/metrics` wherever they are.

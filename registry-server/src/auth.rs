@@ -4,12 +4,15 @@
 //! - [`endpoint`]: the token endpoint.
 //! - [`token`]: bearer tokens, which name a principal and what was asked for.
 //! - [`password`]: the rules for people's passwords, their Argon2id hashes and the queue in front of that work.
+//! - [`backoff`]: the wait after a wrong password.
 //! - [`verified`]: which secrets were found to match a moment ago, so that Basic on every request stays cheap.
 //! - [`robot_token`]: what robots send in the place of a password.
 //! - [`setup_code`]: the one-time code that lets somebody create the first administrator.
+//! - [`visitor`]: CSRF tokens of those who have not signed in.
 //!
 //! Time and random keys are handed in. A type that holds a secret does not show it in `Debug`.
 
+pub mod backoff;
 pub mod caller;
 pub mod endpoint;
 pub mod password;
@@ -17,10 +20,12 @@ pub mod robot_token;
 pub mod setup_code;
 pub mod token;
 pub mod verified;
+pub mod visitor;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use backoff::BackOff;
 pub use caller::Caller;
 use password::{Hasher, PasswordQueue};
 use registry_core::{Error, Registry};
@@ -29,6 +34,8 @@ use robot_token::RobotKey;
 use setup_code::SetupCode;
 use token::TokenKey;
 use verified::VerifiedSecrets;
+#[cfg(feature = "api")]
+use visitor::VisitorKey;
 
 /// What checking credentials needs.
 #[derive(Debug)]
@@ -37,7 +44,10 @@ pub struct Auth {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) passwords: PasswordQueue,
     robots: RobotKey,
+    #[cfg(feature = "api")]
+    pub(crate) visitors: VisitorKey,
     verified: VerifiedSecrets,
+    back_off: BackOff,
     setup_code: Mutex<Option<SetupCode>>,
 }
 
@@ -54,6 +64,9 @@ impl Auth {
             hasher: Arc::new(Hasher::new()),
             passwords: PasswordQueue::new(),
             verified: VerifiedSecrets::new(registry.random()?, Instant::now()),
+            #[cfg(feature = "api")]
+            visitors: VisitorKey::new(registry.secret("visitor key")?),
+            back_off: BackOff::new(),
             setup_code: Mutex::new(setup_code),
         })
     }

@@ -77,6 +77,7 @@ impl Config {
                 page_size: 1000,
                 referrers_api: true,
                 user_initialize: false,
+                session_cookie_secure: false,
                 log_requests: false,
                 metrics_token: None,
                 admission: AdmissionLimits::default(),
@@ -127,6 +128,7 @@ impl Config {
             },
             referrers_api: document.flag("FEATURE_REFERRERS_API", true)?,
             user_initialize: document.flag("FEATURE_USER_INITIALIZE", false)?,
+            session_cookie_secure: document.flag("SESSION_COOKIE_SECURE", false)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: metrics_token(document)?,
             admission: base.options.admission,
@@ -174,6 +176,10 @@ fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigE
             .number("PUSH_TEMP_TAG_EXPIRATION_SEC")?
             .map_or(base.blob_grace_ms, |seconds| seconds.saturating_mul(1000)),
         upload_expiry_ms: document.duration_ms("UPLOAD_EXPIRATION")?.unwrap_or(base.upload_expiry_ms),
+        session_timeout_ms: document.duration_ms("SESSION_TIMEOUT")?.unwrap_or(base.session_timeout_ms),
+        fresh_login_timeout_ms: document
+            .duration_ms("FRESH_LOGIN_TIMEOUT")?
+            .unwrap_or(base.fresh_login_timeout_ms),
         blob_limit_bytes: document.size("MAXIMUM_LAYER_SIZE")?.unwrap_or(base.blob_limit_bytes),
         ..base
     })

@@ -30,9 +30,9 @@ use crate::wire::query::Query;
 use crate::wire::scope::Actions;
 
 pub(crate) use self::refusal::{Code, Refusal};
-#[cfg(feature = "api")]
-pub(crate) use self::reply::harden;
 pub(crate) use self::reply::json as json_answer;
+#[cfg(feature = "api")]
+pub(crate) use self::reply::{harden, keep_length_only};
 pub(crate) use self::uploads::PIECE_BYTES;
 
 /// What a handler answers.
@@ -103,12 +103,12 @@ async fn route(
     }
     let turn = Arc::new(app.admission.enter(client).await?);
     if path == V2Path::Token {
-        return auth::endpoint::answer(app, &turn, &head, body, origin).await;
+        return auth::endpoint::answer(app, client, &turn, &head, body, origin).await;
     }
     *scope = needed(&path, &head.method);
     let query = Query::parse(head.uri.query().unwrap_or(""))
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
-    let caller = app.auth.caller(app, &head, origin).await?;
+    let caller = app.auth.caller(app, client, &head, origin).await?;
     let call = Call { app: Arc::clone(app), head, query, caller, turn };
     match path {
         V2Path::Ping => call.ping().await,

@@ -6,6 +6,7 @@
 
 pub mod authorization;
 pub mod conditions;
+pub mod cookie;
 pub mod path;
 pub mod percent;
 pub mod query;

@@ -5,8 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "main/api.rs"]
+mod api;
+#[path = "main/back_off.rs"]
+mod back_off;
 #[path = "main/blobs.rs"]
 mod blobs;
+#[path = "main/browser.rs"]
+mod browser;
+#[path = "main/callers.rs"]
+mod callers;
 #[path = "main/catalog.rs"]
 mod catalog;
 #[path = "main/client.rs"]
@@ -23,6 +31,8 @@ mod hostile;
 mod initialize;
 #[path = "main/killed.rs"]
 mod killed;
+#[path = "main/lab.rs"]
+mod lab;
 #[path = "main/limits.rs"]
 mod limits;
 #[path = "main/manifests.rs"]
@@ -35,6 +45,8 @@ mod preconditions;
 mod referrers;
 #[path = "main/routes.rs"]
 mod routes;
+#[path = "main/sessions.rs"]
+mod sessions;
 #[path = "main/stopping.rs"]
 mod stopping;
 #[path = "main/support.rs"]
@@ -47,3 +59,5 @@ mod tls;
 mod token;
 #[path = "main/uploads.rs"]
 mod uploads;
+#[path = "main/users.rs"]
+mod users;

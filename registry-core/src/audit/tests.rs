@@ -53,7 +53,9 @@ fn populated() -> SimulatedDisk {
         password_hash: String::new(),
         is_superuser: false,
     };
-    let alice = Actor::User(Principal { id: registry.create_user(&user).unwrap(), generation: 1 });
+    let principal = Principal { id: registry.create_user(&user).unwrap(), generation: 1 };
+    registry.begin_session(&principal, None).unwrap();
+    let alice = Actor::User(principal);
     let name = RepositoryName::parse("acme/app", &"library".parse::<NamespaceName>().unwrap()).unwrap();
     registry.create_repository(&alice, &name, true).unwrap();
     let robot = NewRobot {
@@ -121,7 +123,7 @@ fn every_row_that_is_missing_is_noticed() {
         REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
-        UPLOADS UPLOAD_EXPIRY TOTALS
+        UPLOADS UPLOAD_EXPIRY SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
     );
     assert_eq!(unmissed, BTreeSet::new());
 }
@@ -143,6 +145,7 @@ fn every_count_that_is_off_is_noticed() {
             }
         )+};
     }
+    noticed!(SESSIONS, generation, created_ms, expires_ms);
     noticed!(NAMESPACE, public_repositories);
     noticed!(TEAMS, members);
     noticed!(REPOSITORY, manifests, blobs, uploads);

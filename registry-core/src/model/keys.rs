@@ -214,6 +214,19 @@ impl Component for UploadId {
     }
 }
 
+/// What a session's row lies under: the SHA-256 of its id, so that whoever reads the rows cannot use any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SessionKey(pub(crate) [u8; 32]);
+
+impl Component for SessionKey {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        take(input).map(Self)
+    }
+}
+
 /// What keeps a manifest in a repository (see ARCHITECTURE.md, "What holds a manifest").
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hold {

@@ -78,6 +78,21 @@ record! {
 }
 
 record! {
+    /// What somebody who signed in with a browser holds.
+    pub(crate) struct Session {
+        principal: PrincipalId,
+        /// The user's generation; with another one the session is no longer good.
+        generation: u64,
+        /// 32 random bytes: what a page of this session knows and another site's does not.
+        csrf_secret: Vec<u8>,
+        created_ms: u64,
+        /// When the password was checked last.
+        fresh_ms: u64,
+        expires_ms: u64,
+    }
+}
+
+record! {
     /// A repository.
     pub(crate) struct Repository {
         namespace: NamespaceId,

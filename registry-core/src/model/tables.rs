@@ -1,9 +1,11 @@
 //! Every table, its key layout and what its rows mean. Times are milliseconds since the Unix epoch.
 
-use super::keys::{Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, TeamId, Unlink, UploadId, Work};
+use super::keys::{
+    Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, SessionKey, TeamId, Unlink, UploadId, Work,
+};
 use super::records::{
     Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer, Repository, RepositoryBlob,
-    Robot, TagRow, Team, Totals, Upload, User,
+    Robot, Session, TagRow, Team, Totals, Upload, User,
 };
 use crate::access::{PrincipalId, Role, TeamRole};
 use crate::metadata::Table;
@@ -41,6 +43,13 @@ pub(crate) const GRANTS: Table<(RepositoryId, Grantee), Role> = Table::new("gran
 pub(crate) const GRANTED: Table<(Grantee, NamespaceId, RepositoryId), ()> = Table::new("granted");
 /// Grants that new repositories of an organization begin with.
 pub(crate) const PROTOTYPES: Table<(NamespaceId, PrototypeId), Prototype> = Table::new("prototypes");
+
+/// What somebody who signed in with a browser holds.
+pub(crate) const SESSIONS: Table<SessionKey, Session> = Table::new("sessions");
+/// The sessions of a user by the time they began.
+pub(crate) const USER_SESSIONS: Table<(PrincipalId, u64, SessionKey), ()> = Table::new("user sessions");
+/// Sessions by the time they expire.
+pub(crate) const SESSION_EXPIRY: Table<(u64, SessionKey), ()> = Table::new("session expiry");
 
 /// (namespace, path) → repository.
 pub(crate) const REPOSITORIES: Table<(NamespaceId, String), RepositoryId> = Table::new("repositories");

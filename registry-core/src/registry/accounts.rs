@@ -1,11 +1,12 @@
 //! Users. Passwords arrive and leave as Argon2id hashes: the edge computes them, on threads of its own.
 
 use super::Registry;
+use super::sessions::SessionId;
 use crate::access::{Principal, PrincipalId};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows};
 use crate::model::records::User;
 use crate::model::tables::{ROBOTS, USERS};
-use crate::model::{accounts, standing};
+use crate::model::{accounts, sessions, standing};
 use crate::oci::NamespaceName;
 use crate::{Actor, Error};
 
@@ -52,6 +53,15 @@ pub struct AccountInfo {
     pub is_disabled: bool,
     /// When the user was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+}
+
+/// What a user changes of their own account; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountChange {
+    /// An Argon2id hash in PHC form.
+    pub password_hash: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
 }
 
 impl Registry {
@@ -130,15 +140,27 @@ impl Registry {
     /// Whatever storage refuses.
     pub fn accounts(&self, after: Option<PrincipalId>, limit: usize) -> Result<Vec<AccountInfo>, Error> {
         let users = self.0.metadata.read(|rows| users(rows, after, limit))?;
-        let info = |(id, user): (PrincipalId, User)| AccountInfo {
+        Ok(users.into_iter().map(|(id, user)| self.account_info(id, user)).collect())
+    }
+
+    /// The user of this name, as others see it.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn find_user(&self, name: &str) -> Result<Option<AccountInfo>, Error> {
+        let found = self.0.metadata.read(|rows| accounts::find(rows, name))?;
+        Ok(found.map(|(id, user)| self.account_info(id, user)))
+    }
+
+    pub(super) fn account_info(&self, id: PrincipalId, user: User) -> AccountInfo {
+        AccountInfo {
             id,
             is_superuser: standing::is_superuser(&self.0.settings, &user),
             name: user.name,
             email: user.email,
             is_disabled: user.is_disabled,
             created_ms: user.created_ms,
-        };
-        Ok(users.into_iter().map(info).collect())
+        }
     }
 
     /// Gives the user a new password. Everything that was signed in with the old one ends at once.
@@ -162,9 +184,41 @@ impl Registry {
             accounts::update(txn, id, |user| {
                 change(user);
                 user.generation += 1;
-            })
+            })?;
+            sessions::remove_all(txn, id, None)
         })?;
         tracing::info!(id = id.0, "user changed: what was signed in has ended");
+        Ok(())
+    }
+
+    /// Changes the caller's own account. A new password ends everything that was signed in with the old one, but for the
+    /// session `kept`, with which the call is made.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`] if the caller's credential is not good any more.
+    pub fn change_account(
+        &self,
+        caller: &Principal,
+        kept: Option<&SessionId>,
+        change: &AccountChange,
+    ) -> Result<(), Error> {
+        let kept = kept.map(SessionId::key);
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            let mut user = standing::signed_in(txn, caller)?;
+            if let Some(email) = &change.email {
+                user.email.clone_from(email);
+            }
+            if let Some(password_hash) = &change.password_hash {
+                user.password_hash.clone_from(password_hash);
+                user.generation += 1;
+                sessions::remove_all(txn, caller.id, kept)?;
+                sessions::renew(txn, caller, kept, user.generation)?;
+            }
+            txn.put(&USERS, &caller.id, &user);
+            Ok(())
+        })?;
+        let is_new_password = change.password_hash.is_some();
+        tracing::info!(id = caller.id.0, is_new_password, "user changed their account");
         Ok(())
     }
 

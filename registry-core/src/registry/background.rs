@@ -1,4 +1,4 @@
-//! What runs behind the foreground: expired uploads, lapsed push graces, queued unlinks, work too large for one
+//! What runs behind the foreground: expired uploads and sessions, lapsed push graces, queued unlinks, work too large for one
 //! write, and, after an unclean stop, the search for files that no row names.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +13,8 @@ use crate::metadata::key::Component;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::Granted;
 use crate::model::keys::{NamespaceId, RepositoryId, Unlink, Work};
-use crate::model::tables::{BLOB_GRACE, REPOSITORY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK};
-use crate::model::{blobs, manifests, repositories};
+use crate::model::tables::{BLOB_GRACE, REPOSITORY, SESSION_EXPIRY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK};
+use crate::model::{blobs, manifests, repositories, sessions};
 use crate::oci::{Algorithm, Digest};
 
 /// Rows that one step takes up: each costs a handful, and a step must stay under 200.
@@ -109,6 +109,7 @@ impl Registry {
         let now_ms = self.now_ms();
         self.rest_uploads(now_ms.saturating_sub(REST_MS))?;
         let mut is_more = self.expire_uploads(now_ms)?;
+        is_more |= self.expire_sessions(now_ms)?;
         is_more |= self.end_graces(now_ms)?;
         is_more |= self.do_work(now_ms)?;
         is_more |= self.unlink_files()?;
@@ -137,6 +138,21 @@ impl Registry {
             }
         }
         Ok(is_more)
+    }
+
+    fn expire_sessions(&self, now_ms: u64) -> Result<bool, Error> {
+        let first = self.0.metadata.read(|rows| rows.first(&SESSION_EXPIRY, &()))?;
+        if first.is_none_or(|((expires_ms, _), ())| expires_ms > now_ms) {
+            return Ok(false);
+        }
+        self.background(|txn| {
+            let expiring = txn.scan(&SESSION_EXPIRY, &(), None, STEP)?;
+            let due = expiring.iter().take_while(|((expires_ms, _), ())| *expires_ms <= now_ms);
+            for ((_, key), ()) in due {
+                sessions::remove(txn, *key)?;
+            }
+            Ok(true)
+        })
     }
 
     fn end_graces(&self, now_ms: u64) -> Result<bool, Error> {

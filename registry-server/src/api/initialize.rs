@@ -17,7 +17,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::refused;
-use crate::app::{App, lane_failed};
+use crate::app::App;
+use crate::auth::caller::SignInError;
 use crate::auth::password;
 use crate::wire::secret::Secret;
 
@@ -83,16 +84,11 @@ fn is_allowed(app: &App, code: Option<&str>) -> Result<bool, Answer> {
     Err(refused(StatusCode::NOT_FOUND, "The requested URL was not found on the server."))
 }
 
-async fn hashed(app: &App, secret: Secret) -> Result<String, Answer> {
-    let busy = || refused(StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins at once");
-    let permit = app.auth.passwords.admit().await.map_err(|_| busy())?;
-    let hasher = Arc::clone(&app.auth.hasher);
-    let hashing = app.lanes.metadata.run(move || {
-        let _permit = permit;
-        hasher.hash(secret.expose())
-    });
-    let hash = hashing.await.map_err(|failure| failed(&lane_failed(&failure)))?;
-    hash.map_err(|_| refused(StatusCode::INTERNAL_SERVER_ERROR, "The password could not be hashed"))
+async fn hashed(app: &App, password: Secret) -> Result<String, Answer> {
+    app.auth.hash(app, password).await.map_err(|error| match error {
+        SignInError::Registry(error) => failed(&error),
+        _ => refused(StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins at once"),
+    })
 }
 
 fn failed(error: &Error) -> Answer {

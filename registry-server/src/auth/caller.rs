@@ -8,8 +8,10 @@ use hyper::http::request::Parts;
 use registry_core::{Account, Actor, Error, Principal, Registry};
 
 use super::Auth;
+use super::backoff::{TooSoon, Unchecked};
 use super::robot_token;
 use super::token::Subject;
+use crate::admission::Client;
 use crate::app::{App, lane_failed};
 use crate::origin::Origin;
 use crate::v2::Refusal;
@@ -41,15 +43,35 @@ pub(crate) enum SignInError {
     Wrong,
     /// Too many passwords are being checked.
     Busy,
+    /// The wait after earlier failures is not over.
+    TooSoon(TooSoon),
+    /// Neither is it, but the password is the one that was wrong a moment ago.
+    WrongAgain(
+        #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "the API alone says how long to wait"))]
+        TooSoon,
+    ),
     /// The registry could not be asked.
     Registry(Error),
+}
+
+impl From<Unchecked> for SignInError {
+    fn from(unchecked: Unchecked) -> Self {
+        match unchecked {
+            Unchecked::TooSoon(wait) => Self::TooSoon(wait),
+            Unchecked::WrongAgain(wait) => Self::WrongAgain(wait),
+        }
+    }
 }
 
 impl From<SignInError> for Refusal {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::Wrong => Self::invalid_credential("the name or the password is wrong"),
+            // Clients fall back from one form of the token request to the other and report the last answer.
+            SignInError::Wrong | SignInError::WrongAgain(_) => {
+                Self::invalid_credential("the name or the password is wrong")
+            }
             SignInError::Busy => Self::too_many_sign_ins(),
+            SignInError::TooSoon(wait) => Self::sign_in_too_soon(wait.retry_after_seconds()),
             SignInError::Registry(error) => error.into(),
         }
     }
@@ -59,10 +81,12 @@ impl Auth {
     /// Who sent the request: by a password, by a token, or nobody.
     ///
     /// # Errors
-    /// A 401 for a credential that is not good; 429 when too many passwords are being checked.
+    /// A 401 for a credential that is not good; 429 when too many passwords are being checked, or too soon after a wrong
+    /// one.
     pub(crate) async fn caller(
         &self,
         app: &Arc<App>,
+        client: Client,
         head: &Parts,
         origin: &Origin,
     ) -> Result<Caller, Refusal> {
@@ -70,7 +94,7 @@ impl Auth {
         match authorization(head)? {
             None => Ok(Caller { actor: Actor::Anonymous, has_credential: false, asked }),
             Some(Authorization::Basic { user, password }) => {
-                let principal = self.sign_in(app, &user, &password).await?;
+                let principal = self.sign_in(app, client, &user, &password).await?;
                 Ok(Caller { actor: Actor::User(principal), has_credential: true, asked })
             }
             Some(Authorization::Bearer(token)) => self.bearer(&app.registry, &token, origin),
@@ -95,6 +119,7 @@ impl Auth {
     pub(crate) async fn sign_in(
         &self,
         app: &Arc<App>,
+        client: Client,
         user: &str,
         password: &Secret,
     ) -> Result<Principal, SignInError> {
@@ -106,6 +131,8 @@ impl Auth {
             return robot(account, password).ok_or(SignInError::Wrong);
         }
         let principal = account.as_ref().map(|account| account.principal);
+        let fingerprint = self.back_off.fingerprint(password.expose(), principal);
+        let attempt = self.back_off.begin(user, client, fingerprint, app.registry.now_ms())?;
         let hash = match account {
             Some(account) => account.password_hash,
             None => self.hasher.dummy_hash().to_owned(),
@@ -113,7 +140,35 @@ impl Auth {
         let check = self.check(app, password.clone(), hash);
         let is_right =
             self.verified.verify_with(user, password.expose(), principal, Instant::now(), check).await?;
-        principal.filter(|_| is_right).ok_or(SignInError::Wrong)
+        match principal.filter(|_| is_right) {
+            Some(principal) => {
+                attempt.succeeded();
+                Ok(principal)
+            }
+            None => {
+                attempt.failed(app.registry.now_ms());
+                Err(SignInError::Wrong)
+            }
+        }
+    }
+
+    /// The hash of a new password, after waiting for a place in the short queue.
+    ///
+    /// # Errors
+    /// [`SignInError::Busy`], or [`SignInError::Registry`] if it could not be computed.
+    #[cfg(feature = "api")]
+    pub(crate) async fn hash(&self, app: &App, password: Secret) -> Result<String, SignInError> {
+        let permit = self.passwords.admit().await.map_err(|_| SignInError::Busy)?;
+        let hasher = Arc::clone(&self.hasher);
+        let hashing = app.lanes.metadata.run(move || {
+            let _permit = permit;
+            hasher.hash(password.expose())
+        });
+        let hash = hashing.await.map_err(|failure| SignInError::Registry(lane_failed(&failure)))?;
+        hash.map_err(|cause| {
+            tracing::error!(%cause, "a password could not be hashed");
+            SignInError::Registry(Error::Unavailable)
+        })
     }
 
     /// Checks a password against a hash, after waiting for a place in the short queue.

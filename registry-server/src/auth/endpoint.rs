@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::caller::authorization;
 use super::token::{Claims, LIFETIME_SECONDS, Subject};
-use crate::admission::Turn;
+use crate::admission::{Client, Turn};
 use crate::app::App;
 use crate::listener::{Body, ReceivedBody};
 use crate::origin::Origin;
@@ -26,6 +26,7 @@ const FORM_MAX_BYTES: usize = 256 << 10;
 /// Answers a request for a token.
 pub(crate) async fn answer(
     app: &Arc<App>,
+    client: Client,
     turn: &Turn,
     head: &Parts,
     body: &mut Option<ReceivedBody>,
@@ -36,7 +37,7 @@ pub(crate) async fn answer(
         _ => TokenRequest::from_query(head.uri.query().unwrap_or("")),
     };
     let request = request.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
-    let subject = subject(app, head, &request).await?;
+    let subject = subject(app, client, head, &request).await?;
     let issued_at = app.registry.now_ms() / 1000;
     let claims = Claims::new(subject, request.scopes, &origin.host, issued_at);
     let token = app.auth.tokens.issue(&claims);
@@ -58,15 +59,22 @@ async fn form(turn: &Turn, body: &mut Option<ReceivedBody>) -> Result<bytes::Byt
 }
 
 /// Who asks. Nobody is an answer too: an anonymous token opens what is public.
-async fn subject(app: &Arc<App>, head: &Parts, request: &TokenRequest) -> Result<Subject, Refusal> {
+async fn subject(
+    app: &Arc<App>,
+    client: Client,
+    head: &Parts,
+    request: &TokenRequest,
+) -> Result<Subject, Refusal> {
     let principal = match &request.grant {
-        Grant::Password { user, password } => app.auth.sign_in(app, user, password).await?,
+        Grant::Password { user, password } => app.auth.sign_in(app, client, user, password).await?,
         Grant::RefreshToken(_) => {
             return Err(Refusal::invalid_credential("no refresh tokens are given out, so none is accepted"));
         }
         Grant::Header => match authorization(head)? {
             None => return Ok(Subject::Anonymous),
-            Some(Authorization::Basic { user, password }) => app.auth.sign_in(app, &user, &password).await?,
+            Some(Authorization::Basic { user, password }) => {
+                app.auth.sign_in(app, client, &user, &password).await?
+            }
             Some(Authorization::Bearer(_)) => {
                 return Err(Refusal::invalid_credential("a token does not get another one"));
             }

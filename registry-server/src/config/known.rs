@@ -40,6 +40,7 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     ("FEATURE_SUPERUSERS_ORG_CREATION_ONLY", "false", "only superusers create organizations"),
     ("FEATURE_SUPER_USERS", "true", "there are superusers"),
     ("FEATURE_USER_INITIALIZE", "false", "`POST /api/v1/user/initialize` creates the first user"),
+    ("FRESH_LOGIN_TIMEOUT", "10m", "how long after the password was typed a session may change the account"),
     (
         "GLOBAL_READONLY_SUPER_USERS",
         "[]",
@@ -64,6 +65,12 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     ("ROBOTS_DISALLOW", "false", "there are no robots but those of `ROBOTS_WHITELIST`"),
     ("ROBOTS_WHITELIST", "[]", "full names of robots that there may be nevertheless"),
     ("SERVER_HOSTNAME", "-", "the public host, with its port; without it, what the request names"),
+    (
+        "SESSION_COOKIE_SECURE",
+        "false",
+        "the session cookie travels over TLS alone, also where clients are known to come over plain HTTP",
+    ),
+    ("SESSION_TIMEOUT", "31d", "how long a session in a browser lasts"),
     ("SUPER_USERS", "[]", "names of superusers"),
     (
         "TRUSTED_PROXIES",
@@ -179,7 +186,6 @@ const QUAY: &[&str] = &[
     "FEATURE_USER_RENAME",
     "FEATURE_VERIFY_QUOTA",
     "FOOTER_LINKS",
-    "FRESH_LOGIN_TIMEOUT",
     "GARBAGE_COLLECTION_FREQUENCY",
     "LABELED_EXPIRATION_MAXIMUM",
     "LABELED_EXPIRATION_MINIMUM",
@@ -228,8 +234,6 @@ const QUAY: &[&str] = &[
     "SECURITY_SCANNER_V4_MANIFEST_CLEANUP",
     "SECURITY_SCANNER_V4_PSK",
     "SECURITY_SCANNER_V4_REINDEX_THRESHOLD",
-    "SESSION_COOKIE_SECURE",
-    "SESSION_TIMEOUT",
     "SETUP_COMPLETE",
     "SSL_CIPHERS",
     "SSL_PROTOCOLS",

@@ -178,3 +178,18 @@ proptest! {
         let _ = parse(&text);
     }
 }
+
+#[test]
+fn sessions_last_and_are_fresh_as_long_as_the_file_says() {
+    let text = "SESSION_TIMEOUT: 2h\nFRESH_LOGIN_TIMEOUT: 5m\nSESSION_COOKIE_SECURE: true";
+    let (config, warnings) = parse(text).unwrap();
+    assert_eq!(
+        (config.settings.session_timeout_ms, config.settings.fresh_login_timeout_ms),
+        (7_200_000, 300_000)
+    );
+    assert!(config.options.session_cookie_secure && warnings.is_empty());
+    let (config, _) = parse("").unwrap();
+    let expected = (31 * 86_400_000, 600_000);
+    assert_eq!((config.settings.session_timeout_ms, config.settings.fresh_login_timeout_ms), expected);
+    assert!(!config.options.session_cookie_secure);
+}

@@ -112,6 +112,13 @@ impl Refusal {
         Self::too_many("too many sign-ins at once")
     }
 
+    /// A password was wrong just now, and the next attempt came before the wait was over.
+    pub(crate) fn sign_in_too_soon(retry_after_seconds: u64) -> Self {
+        let message = "too many failed sign-ins: wait before the next one";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
+            .with(RETRY_AFTER, HeaderValue::from(retry_after_seconds))
+    }
+
     fn too_many(message: impl Display) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
             .with(RETRY_AFTER, HeaderValue::from_static("1"))

@@ -99,7 +99,7 @@ pub(crate) fn harden(response: &mut Response<Body>) {
 
 /// An answer to HEAD: the length that GET would have, and no body. A 304 does not say the length, since it would have to
 /// be that of a 200 (RFC 9110, section 8.6).
-fn keep_length_only(response: &mut Response<Body>) {
+pub(crate) fn keep_length_only(response: &mut Response<Body>) {
     let length = hyper::body::Body::size_hint(response.body()).exact().unwrap_or(0);
     if response.status() != StatusCode::NOT_MODIFIED && !response.headers().contains_key(CONTENT_LENGTH) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

@@ -88,9 +88,16 @@ impl Server {
         Request::new(self.address, method, target)
     }
 
-    /// The status of a request that only who is signed in may make.
+    /// The status of a request that only who is signed in may make, once the wait after a wrong password is over.
     fn ping(&self, user: &str, password: &str) -> u16 {
-        self.request("GET", "/v2/").header("Authorization", basic(user, password)).send().status
+        let ping =
+            || self.request("GET", "/v2/").header("Authorization", basic(user, password)).send().status;
+        loop {
+            match ping() {
+                429 => {}
+                status => return status,
+            }
+        }
     }
 
     fn push_blob(&self, content: &str) -> String {

@@ -85,6 +85,7 @@ fn wrong_credentials_are_challenged_on_every_route() {
             "Negotiate abc",
             "\u{e9}",
         ] {
+            server.clock.advance_ms(60_000);
             let request = server.request(method, &target).header("Authorization", credential);
             let refused = request.send().is(401);
             let challenge = refused.header("www-authenticate").unwrap();

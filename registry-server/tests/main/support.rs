@@ -65,6 +65,7 @@ impl Default for Setup {
                 page_size: 1000,
                 referrers_api: true,
                 user_initialize: false,
+                session_cookie_secure: false,
                 log_requests: false,
                 metrics_token: None,
                 admission: AdmissionLimits::default(),

@@ -60,8 +60,10 @@ fn wrong_credentials_get_no_token() {
     let server = Server::start();
     for (user, password) in [("alice", "wrong-password"), ("nobody", PASSWORD), ("alice", ""), ("", "")] {
         server.get("/v2/auth").password(user, password).send().refuses(401, "UNAUTHORIZED");
+        server.clock.advance_ms(60_000);
         let form = format!("grant_type=password&username={user}&password={password}");
         post(&server, &form).send().refuses(401, "UNAUTHORIZED");
+        server.clock.advance_ms(60_000);
     }
     server.get("/v2/auth").header("Authorization", "Basic !!!").send().refuses(401, "UNAUTHORIZED");
     server.get("/v2/auth").bearer(&server.token(Some("alice"), &[])).send().refuses(401, "UNAUTHORIZED");
@@ -230,6 +232,7 @@ fn whatever_was_signed_in_ends_with_the_next_request() {
         invalid(&bearer);
         invalid(&server.get(PING).bearer(&token).send());
         invalid(&server.get("/v2/_catalog").bearer(&token).send());
+        server.clock.advance_ms(60_000);
         server.get("/v2/auth").user("alice").send().refuses(401, "UNAUTHORIZED");
         server.get(TAGS).user("bob").send().refuses(404, "NAME_UNKNOWN");
     }

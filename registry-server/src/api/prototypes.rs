@@ -1,0 +1,97 @@
+//! `/api/v1/organization/<org>/prototypes`: default permissions.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hyper::StatusCode;
+use registry_core::{Delegate, NewPrototype, PrototypeInfo, To};
+use serde_json::{Value, json};
+
+use super::avatar::Avatar;
+use super::body::Fields;
+use super::caller::Caller;
+use super::error::ApiError;
+use super::organizations::organization;
+use super::permissions::{role, role_name};
+use super::routes::Named;
+use crate::app::App;
+
+fn delegate(to: &Delegate) -> Value {
+    if to.is_team {
+        return json!({ "name": to.name, "kind": "team", "avatar": Avatar::of("team", &to.name) });
+    }
+    json!({
+        "name": to.name,
+        "is_robot": to.is_robot,
+        "kind": "user",
+        "is_org_member": to.is_member,
+        "avatar": Avatar::of_entity(&to.name, to.is_robot),
+    })
+}
+
+fn view(info: &PrototypeInfo) -> Value {
+    json!({
+        "activating_user": info.activating.as_ref().map(delegate),
+        "delegate": delegate(&info.delegate),
+        "role": role_name(info.role),
+        "id": info.id.to_string(),
+    })
+}
+
+/// `GET …/prototypes`.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), organization(&name)?);
+    let found = app.call(move |registry| registry.prototypes(&actor, &name)).await?;
+    let prototypes: Vec<Value> = found.iter().map(view).collect();
+    Ok(Json(json!({ "prototypes": prototypes })).into_response())
+}
+
+/// `POST …/prototypes`.
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let (actor, name, role) = (caller.actor(), organization(&name)?, role(&fields)?);
+    let to = fields.object("delegate")?;
+    let (delegate, is_team) = (to.text("name")?.to_owned(), to.choice("kind", &["user", "team"])? == "team");
+    let activating = fields.optional_fields("activating_user")?;
+    let activating = activating.map(|user| user.text("name").map(str::to_owned)).transpose()?;
+    let made = app.call(move |registry| {
+        let delegate = if is_team { To::Team(&delegate) } else { To::Principal(&delegate) };
+        let new = NewPrototype { activating: activating.as_deref(), delegate, role };
+        registry.create_prototype(&actor, &name, &new)
+    });
+    let made = made.await.map_err(ApiError::of_grantee)?;
+    Ok(Json(view(&made)).into_response())
+}
+
+/// `PUT …/prototypes/<id>`.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named((name, id)): Named<(String, String)>,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let (actor, name, role) = (caller.actor(), organization(&name)?, role(&fields)?);
+    let changed = app.call(move |registry| registry.set_prototype_role(&actor, &name, id.parse()?, role));
+    Ok(Json(view(&changed.await?)).into_response())
+}
+
+/// `DELETE …/prototypes/<id>`.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named((name, id)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), organization(&name)?);
+    app.call(move |registry| registry.delete_prototype(&actor, &name, id.parse()?)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

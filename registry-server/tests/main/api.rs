@@ -1,0 +1,106 @@
+//! What every route of `/api/v1` has in common.
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::sessions::problem;
+use crate::support::{PASSWORD, Server};
+
+#[test]
+fn basic_is_ignored_and_an_unknown_bearer_refused_after_the_csrf_token() {
+    let server = Server::start();
+    server.get("/api/v1/user").user("alice").send().is(401);
+    let alice = Browser::of(&server, "alice");
+    let basic = alice.request(&server, "GET", "/api/v1/user").user("bob").send().is(200);
+    assert_eq!(basic.json()["username"], "alice");
+    let registry_token = server.token(Some("alice"), &[]);
+    for token in ["x".repeat(40), registry_token, "x".repeat(50_000)] {
+        let refused = server.get("/api/v1/user").bearer(&token).send().is(401);
+        assert_eq!(refused.json()["error_type"], "invalid_token");
+        server.get("/api/v1/users/alice").bearer(&token).send().is(401);
+        server.request("POST", "/api/v1/signout").bearer(&token).send().is(403);
+        alice.json(&server, "POST", "/api/v1/signout", &json!({})).bearer(&token).send().is(401);
+    }
+    assert!(alice.user(&server).is_some());
+}
+
+#[test]
+fn a_body_that_is_not_understood_is_refused_in_the_validators_words() {
+    let server = Server::start();
+    let browser = Browser::visitor(&server);
+    let send = |media_type: &str, body: &str| {
+        let request = browser.request(&server, "POST", "/api/v1/signin");
+        let request = request.header("X-CSRF-Token", browser.token.clone().unwrap());
+        request.header("Content-Type", media_type).body(body).send()
+    };
+    let whole = json!({ "username": "alice", "password": PASSWORD }).to_string();
+    for media_type in ["text/plain", "", "application/jsonp", "application/x-www-form-urlencoded"] {
+        assert!(send(media_type, &whole).is(415).json()["message"].is_string(), "{media_type}");
+    }
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    for broken in ["", "{", "\u{0}", "{'a':1}", &deep] {
+        assert!(send("application/json", broken).is(400).json()["message"].is_string(), "{broken}");
+    }
+    for (body, detail) in [
+        ("null", "None is not of type 'object'"),
+        ("[]", "[] is not of type 'object'"),
+        ("{}", "'username' is a required property"),
+        (r#"{"username":"alice"}"#, "'password' is a required property"),
+        (r#"{"username":7,"password":"x"}"#, "7 is not of type 'string'"),
+        (r#"{"username":true,"password":"x"}"#, "True is not of type 'string'"),
+        (r#"{"username":"alice","password":null}"#, "None is not of type 'string'"),
+    ] {
+        let refused = send("application/json; charset=utf-8", body).is(400);
+        assert_eq!(refused.json(), problem("invalid_request", 400, detail));
+    }
+    send("application/json", &whole.replace('}', r#","more":1}"#)).is(200);
+}
+
+#[test]
+fn every_answer_of_the_api_may_be_read_by_any_site_and_none_takes_a_cookie_along() {
+    let server = Server::start();
+    for (method, target, status) in [
+        ("GET", "/api/v1/user", 401),
+        ("GET", "/api/v1/users/alice/", 200),
+        ("HEAD", "/api/v1/users/alice", 200),
+        ("HEAD", "/api/v1/users/nobody", 404),
+        ("POST", "/api/v1/signin", 403),
+        ("DELETE", "/api/v1/user/", 405),
+        ("PATCH", "/api/v1/signin", 405),
+        ("GET", "/api/v1/nothing", 404),
+        ("OPTIONS", "/api/v1/user", 200),
+        ("OPTIONS", "/api/v1/user/initialize/", 200),
+        ("OPTIONS", "/api/v1/users/alice", 200),
+    ] {
+        let answer = server.request(method, target).header("Origin", "https://other.lab").send().is(status);
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{method} {target}");
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        let methods = Some("DELETE, GET, HEAD, OPTIONS, POST, PUT");
+        assert_eq!(answer.header("access-control-allow-methods"), methods);
+        assert_eq!(answer.header("access-control-max-age"), Some("21600"));
+        let headers = Some("AUTHORIZATION, CONTENT-TYPE, X-REQUESTED-WITH");
+        assert_eq!(answer.header("access-control-allow-headers"), headers);
+        match status {
+            405 => assert!(answer.json()["message"].is_string() && answer.header("allow").is_some()),
+            200 if method == "OPTIONS" => assert_eq!(answer.text(), ""),
+            _ => {}
+        }
+    }
+    assert_eq!(server.get("/csrf_token").send().header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn every_route_answers_with_and_without_a_slash_at_its_end() {
+    let server = Server::start();
+    for slash in ["", "/"] {
+        let at = |path: &str| format!("/api/v1/{path}{slash}");
+        let mut browser = Browser::visitor(&server);
+        let credentials = json!({ "username": "alice", "password": PASSWORD });
+        browser.post(&server, &at("signin"), &credentials).is(200);
+        browser.post(&server, &at("signin/verify"), &json!({ "password": PASSWORD })).is(200);
+        browser.get(&server, &at("user")).is(200);
+        browser.put(&server, &at("user"), &json!({})).is(200);
+        browser.get(&server, &at("users/alice")).is(200);
+        browser.post(&server, &at("signout"), &json!({})).is(200);
+    }
+}
