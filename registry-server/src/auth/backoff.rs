@@ -18,9 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Principal;
 use crate::admission::Client;
 
-/// The wait after the first wrong password: too short for a client that has an old and a new password to notice. What
-/// keeps guesses away is the doubling.
-pub const FIRST_MS: u64 = 25;
+/// The wait after the first wrong password. `docker login` with the right one comes some 20 ms after a wrong one, and has
+/// to get through; what keeps guesses away is the doubling.
+pub const FIRST_MS: u64 = 10;
 /// The longest wait.
 pub const LONGEST_MS: u64 = 60_000;
 /// After so long without a failure everything is forgotten.
