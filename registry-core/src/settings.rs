@@ -31,6 +31,11 @@ pub struct Settings {
     pub blob_limit_bytes: u64,
     /// After this many bytes a running upload's state is saved, so that a power cut loses no more.
     pub upload_save_bytes: u64,
+    /// How long an event stays in the log, in milliseconds (`ACTION_LOG_ROTATION_THRESHOLD`): once all of its day is this
+    /// old, it is moved to a compressed file.
+    pub trail_age_ms: u64,
+    /// How many bytes of events the log holds, without their indexes: beyond it the oldest are moved, however young.
+    pub trail_limit_bytes: u64,
     /// Memory for pages of the metadata file, in bytes.
     pub metadata_cache_bytes: usize,
 }
@@ -54,6 +59,8 @@ impl Default for Settings {
             upload_expiry_ms: DAY_MS,
             blob_limit_bytes: 20 << 30,
             upload_save_bytes: 64 << 20,
+            trail_age_ms: 30 * DAY_MS,
+            trail_limit_bytes: 1 << 30,
             metadata_cache_bytes: 32 << 20,
         }
     }

@@ -1,5 +1,7 @@
 //! Repositories: made by a push or for themselves, listed once they got a manifest, removed if they never do.
 
+use serde_json::json;
+
 use super::accounts::create_namespace;
 use super::authorize::Granted;
 use super::keys::{NamespaceId, RepositoryId};
@@ -11,10 +13,11 @@ use crate::Error;
 use crate::access::Actor;
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::RepositoryName;
+use crate::trail::Stamp;
 
 /// What a repository that turns out to be missing is made with. The ids are fresh, handed in since a write may run
 /// twice; unused ones are lost, which costs nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NewRepository {
     pub(crate) repository: RepositoryId,
     pub(crate) namespace: NamespaceId,
@@ -22,6 +25,13 @@ pub(crate) struct NewRepository {
     /// Created for itself, and not by a push.
     pub(crate) was_created: bool,
     pub(crate) now_ms: u64,
+    /// For the events of making it, and for those of the write that does: these are numbered from [`Self::EVENTS`] on.
+    pub(crate) stamp: Stamp,
+}
+
+impl NewRepository {
+    /// How many events making it can be.
+    pub(crate) const EVENTS: u64 = 2;
 }
 
 /// Makes the organization that a push names, with the pusher as its one owner (Quay: `CREATE_NAMESPACE_ON_PUSH`).
@@ -38,6 +48,8 @@ pub(crate) fn create_organization(
         public_repositories: 0,
     };
     create_namespace(txn, new.namespace, &row)?;
+    let metadata = json!({"namespace": row.name});
+    new.stamp.record_in(txn, 0, (new.namespace, &row.name), "org_create", &metadata)?;
     if let Actor::User(owner) = actor {
         txn.put(&OWNERS, &(new.namespace, owner.id), &());
         txn.put(&OWNED, &(owner.id, new.namespace), &());
@@ -62,7 +74,9 @@ pub(crate) fn create(
     };
     txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
     txn.put(&REPOSITORY, &new.repository, &row);
-    Ok(Granted { namespace, repository: new.repository })
+    let at = Granted { namespace, repository: new.repository };
+    new.stamp.record_at(txn, 1, at, name, "create_repo", json!({}))?;
+    Ok(at)
 }
 
 /// Changes the repository's row.
