@@ -2,8 +2,8 @@
 //!
 //! An event of a change is queued in the transaction of the change, so that there is none without the other. The
 //! background moves it into a second database file, the log, and it counts as moved once it is durable there. What
-//! changes nothing, such as a pull, goes by a queue in memory and costs its caller no commit. Old events leave the log for
-//! compressed files.
+//! changes nothing, such as a pull, goes by a queue in memory and costs its caller no commit. Old events leave the log
+//! for compressed files.
 
 mod archive;
 mod event;

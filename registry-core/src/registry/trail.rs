@@ -40,15 +40,16 @@ impl Trail {
 }
 
 impl Registry {
-    /// The same registry for a request from `origin`: the events of what is done through it say so. Costs next to nothing.
+    /// The same registry for a request from `origin`: the events of what is done through it say so. Costs next to
+    /// nothing.
     #[must_use]
     pub fn by(&self, origin: Origin) -> Self {
-        Self(Arc::clone(&self.0), Some(Arc::new(origin)))
+        Self(Arc::clone(&self.0), Some(Arc::new(origin.bounded())))
     }
 
     /// Notes a pull. Never waits for storage: the event is in the log within about a second, and lost if the process is
-    /// killed before. A GET within five seconds after a HEAD of the same manifest, by the same performer and from the same
-    /// address, is the same pull.
+    /// killed before. A GET within five seconds after a HEAD of the same manifest, by the same performer and from the
+    /// same address, is the same pull.
     pub fn record_pull(&self, pull: &Pull) {
         if self.0.trail.queue.push_pull(pull, self.1.clone(), self.now_ms()) {
             self.0.trail_wake.notify();
@@ -68,8 +69,8 @@ impl Registry {
         self.0.trail.streams.subscribe(capacity)
     }
 
-    /// At most `limit` events, the latest first, after `cursor`. A change is listed about a second after its commit. Nothing
-    /// is decided here: whoever may call may read.
+    /// At most `limit` events, the latest first, after `cursor`. A change is listed about a second after its commit.
+    /// Nothing is decided here: whoever may call may read.
     ///
     /// # Errors
     /// Whatever storage refuses.
@@ -83,7 +84,8 @@ impl Registry {
         self.0.trail.logs.read(|rows| page(rows, scope, query.from_ms, query.until_ms, cursor, limit))
     }
 
-    /// How many events of each kind there are on each day that has a part in the query's range, by day and then by kind.
+    /// How many events of each kind there are on each day that has a part in the query's range, by day and then by
+    /// kind.
     ///
     /// # Errors
     /// Whatever storage refuses.

@@ -141,8 +141,8 @@ impl Draft {
     }
 }
 
-/// The date of a day since the Unix epoch, as `2023-11-14`: the years of 400 repeat (Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms").
+/// The date of a day since the Unix epoch, as `2023-11-14`. It repeats every 400 years (Hinnant, "chrono-Compatible
+/// Low-Level Date Algorithms").
 pub(crate) fn date(day: u64) -> String {
     // From the first of March of the year 0, so that a leap day is the last of its year.
     let day = day + 719_468;

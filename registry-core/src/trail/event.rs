@@ -6,18 +6,29 @@ use serde_json::Value;
 use crate::access::PrincipalId;
 use crate::metadata::record::{Field, record};
 
-/// Where a request came from and what it was signed in with: what [`crate::Registry::by`] adds to the events of all that
-/// is done through the handle it gives.
+/// Where a request came from and what it was signed in with: what [`crate::Registry::by`] adds to the events of all
+/// that is done through the handle it gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The client's address; empty if there is none.
     pub address: String,
-    /// The client's `User-Agent`; may be empty.
+    /// The client's `User-Agent`; may be empty. Kept up to 512 bytes.
     pub user_agent: String,
     /// What kind of credential was used; may be empty.
     pub credential: String,
     /// Who changes an account, as those operations take no actor. Elsewhere the actor counts.
     pub performer: Option<PrincipalId>,
+}
+
+/// Clients choose what they say of themselves, and it is kept for each event.
+const USER_AGENT_MAX: usize = 512;
+
+impl Origin {
+    /// The same with no more of the user agent than is kept.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.user_agent.truncate(self.user_agent.floor_char_boundary(USER_AGENT_MAX));
+        self
+    }
 }
 
 /// A thing by its id, which is never given out again, and the name that it had at the time.
@@ -107,6 +118,12 @@ mod tests {
             metadata: r#"{"tag":"v\"1"}"#.into(),
             ..Event::default()
         }
+    }
+
+    #[test]
+    fn a_long_user_agent_is_cut_between_characters() {
+        let origin = Origin { user_agent: "aü".repeat(300), ..Origin::default() }.bounded();
+        assert_eq!(origin.user_agent, "aü".repeat(170) + "a");
     }
 
     #[test]

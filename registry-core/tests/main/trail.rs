@@ -450,6 +450,64 @@ fn a_reader_of_the_stream_gets_what_is_written_and_is_told_what_it_missed() {
 }
 
 #[test]
+fn on_a_full_disk_pulls_wait_and_deletions_have_their_event() {
+    let mut site = Site::new();
+    site.put(AT, "v1", &index(&[])).unwrap();
+    site.restart();
+    let disk = site.disk.cut(site.disk.log_len(), 0);
+    disk.limit(disk.used_bytes() + (1 << 20));
+    site.move_to(disk);
+    assert!(matches!(site.put(AT, "v2", &index(&[])), Err(Error::StorageFull)));
+    site.registry.record_pull(&pull_of(OWNER, AT));
+    site.delete(AT, "v1").unwrap();
+    site.registry.run_background().unwrap();
+    assert_eq!((count(&site.registry, "delete_tag"), count(&site.registry, "pull_repo")), (1, 0));
+    site.disk.limit(u64::MAX);
+    site.registry.run_background().unwrap();
+    assert_eq!(count(&site.registry, "pull_repo"), 1);
+    site.settle();
+}
+
+#[test]
+fn wherever_the_power_goes_a_new_user_and_the_event_are_there_together() {
+    let site = Site::new();
+    let start = site.disk.log_len();
+    site.user("alice");
+    site.registry.run_background().unwrap();
+    for at in start..=site.disk.log_len() {
+        for seed in 0..8 {
+            let registry = open(&site.disk.cut(at, seed), &Settings::default(), &site.clock, seed);
+            let is_there = registry.account("alice").unwrap().is_some();
+            assert_eq!(count(&registry, "user_create"), usize::from(is_there), "at {at}, {seed}");
+        }
+    }
+}
+
+#[test]
+fn changes_by_many_at_once_have_each_its_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = Registry::open(directory.path(), Settings::default()).unwrap();
+    let push = &|thread: usize| {
+        for number in 0..40 {
+            let reference = Reference::Tag(tag(&format!("t{thread}-{number}")));
+            registry.put_manifest(&OWNER, &name(AT), &reference, &[], &index(&[]), None).unwrap();
+            registry.delete_manifest(&OWNER, &name(AT), &reference).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..4).for_each(|thread| drop(scope.spawn(move || push(thread))));
+    });
+    registry.close().unwrap();
+    let all = registry.events(&everything(), None, 1000).unwrap().events;
+    assert_eq!(all.len(), 2 + 2 * 160, "closing writes what is on its way");
+    let mut tags: Vec<_> = all.iter().map(|event| (&event.kind, &event.metadata)).collect();
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), all.len());
+    assert_eq!(registry.audit(false).unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn a_real_registry_writes_by_itself_what_is_pulled() {
     let directory = tempfile::tempdir().unwrap();
     let registry = Registry::open(directory.path(), Settings::default()).unwrap();

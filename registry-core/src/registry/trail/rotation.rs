@@ -6,10 +6,8 @@ use crate::Error;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::trail::{ARCHIVE, Archive, DAY_MS, EVENTS, Event, EventKey, TALLY, remove};
 
-/// Events that one step adds to a file.
-const WRITTEN_PER_STEP: usize = 500;
-/// Events that one step takes out of the log.
-const REMOVED_PER_STEP: usize = 150;
+/// Events that one step adds to a file, or takes out of the log. Nobody waits for the log's writer.
+const STEP: usize = 500;
 /// Of a log that is too large, this part of its limit goes beyond what is needed, so that files are not many.
 const SLACK: u64 = 8;
 
@@ -63,8 +61,8 @@ impl Registry {
                 self.0.trail.archives.draft(&archive, left_bytes)?
             }
         };
-        let events = self.of_day(&archive, draft.last, WRITTEN_PER_STEP)?;
-        if !draft.append(&events)? && events.len() == WRITTEN_PER_STEP {
+        let events = self.of_day(&archive, draft.last, STEP)?;
+        if !draft.append(&events)? && events.len() == STEP {
             work.draft = Some(draft);
             return Ok(());
         }
@@ -80,7 +78,7 @@ impl Registry {
 
     /// Removes rows whose events are in the file; after the last one the next file can be begun.
     fn remove_archived(&self, archive: &Archive) -> Result<bool, Error> {
-        let mut events = self.of_day(archive, None, REMOVED_PER_STEP)?;
+        let mut events = self.of_day(archive, None, STEP)?;
         events.retain(|event| archive.has(event.key()));
         self.change_log(&|txn| {
             remove(txn, &events)?;

@@ -53,18 +53,19 @@ impl Registry {
     /// One step of each kind; true if there may be more.
     pub(super) fn trail_step(&self) -> Result<bool, Error> {
         let mut work = self.lock_work();
-        let is_more = self.move_outbox(&mut work)? | self.write_observed(&mut work)?;
-        // Only behind the whole outbox: an event that is in it and in the log would come again once its file is written.
-        Ok(is_more || self.rotate(&mut work)?)
+        let is_outbox_left = self.move_outbox(&mut work)?;
+        let is_more = self.write_observed(&mut work)? | is_outbox_left;
+        // Only behind the whole outbox: what is in it and in the log would come again once its file is written.
+        Ok(is_more | (!is_outbox_left && self.rotate(&mut work)?))
     }
 
     /// Writes some of the observed events; true if there are more.
     fn write_observed(&self, work: &mut Work) -> Result<bool, Error> {
-        if work.pending.is_empty() {
-            self.take_observed(work)?;
-        }
         let held_back = self.archive()?;
         let is_held_back = |event: &Event| held_back.as_ref().is_some_and(|archive| archive.has(event.key()));
+        if work.pending.iter().all(is_held_back) {
+            self.take_observed(work)?;
+        }
         let (later, mut now): (VecDeque<_>, VecDeque<_>) = work.pending.drain(..).partition(is_held_back);
         let rest = now.split_off(now.len().min(WRITTEN_PER_STEP));
         let is_more = !rest.is_empty();
@@ -94,7 +95,7 @@ impl Registry {
         for event in &mut events {
             event.id = self.0.ids.fresh(&self.0.metadata)?;
         }
-        work.pending = events;
+        work.pending.append(&mut events);
         work.taken = Default::default();
         Ok(())
     }
