@@ -122,6 +122,17 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// Its name in Quay.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// What a team's members are in its organization; each contains those before it (Quay).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TeamRole {
@@ -132,6 +143,17 @@ pub enum TeamRole {
     Creator,
     /// Administers the organization and every repository of it.
     Admin,
+}
+
+impl TeamRole {
+    /// Its name in Quay.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Creator => "creator",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// The kind of actor, as far as rights go.

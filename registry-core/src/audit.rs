@@ -12,6 +12,7 @@ mod sessions;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -103,6 +104,7 @@ impl Registry {
             manifests::audit(rows, &mut findings)?;
             content::audit(rows, &mut findings)
         })?;
+        trail::audit(self, &Wanted(wanted), &mut findings)?;
         files::audit(self, deep, &Wanted(wanted), &mut findings)?;
         Ok(AuditReport { findings: findings.lines, awaiting: findings.awaiting })
     }

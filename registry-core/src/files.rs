@@ -46,18 +46,24 @@ pub enum SyncPoint {
     BlobDirectory,
     /// The bytes of a database file.
     Metadata,
+    /// The bytes of a file of old events.
+    ArchiveBytes,
+    /// The directory that names files of old events, and the data directory that names it.
+    ArchiveDirectory,
 }
 
 #[cfg(any(test, feature = "simulation"))]
 impl SyncPoint {
     /// Every sync, once.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Layout,
         Self::DataDirectory,
         Self::StagingDirectory,
         Self::StagedBytes,
         Self::BlobDirectory,
         Self::Metadata,
+        Self::ArchiveBytes,
+        Self::ArchiveDirectory,
     ];
 }
 

@@ -9,32 +9,38 @@ use crate::model::tables::SYSTEM;
 /// Ids in a block. What is left of a block is lost when the process ends; ids are never given out twice.
 const BLOCK: u64 = 4096;
 
-/// The block that ids are being given out from. Namespaces and repositories draw from the same.
+/// The block that ids are being given out from. Namespaces, repositories and events draw from the same.
 #[derive(Debug, Default)]
 pub(crate) struct Ids(Mutex<std::ops::Range<u64>>);
 
 impl Ids {
     /// An id that was never given out.
     pub(crate) fn fresh(&self, metadata: &Metadata) -> Result<u64, Error> {
+        self.fresh_run(metadata, 1)
+    }
+
+    /// The first of `count` ids in a row that were never given out.
+    pub(crate) fn fresh_run(&self, metadata: &Metadata, count: u64) -> Result<u64, Error> {
         let mut block = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if block.is_empty() {
-            let start = reserve_block(metadata)?;
-            *block = start..start + BLOCK;
+        if block.end - block.start < count {
+            let len = BLOCK.max(count);
+            let start = reserve_block(metadata, len)?;
+            *block = start..start + len;
         }
         let id = block.start;
-        block.start += 1;
+        block.start += count;
         Ok(id)
     }
 }
 
-fn reserve_block(metadata: &Metadata) -> Result<u64, Error> {
+fn reserve_block(metadata: &Metadata, len: u64) -> Result<u64, Error> {
     let key = "next id".to_owned();
     metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
         let start = match txn.get(&SYSTEM, &key)? {
             Some(next) => u64::from_be_bytes(next.try_into().map_err(|_| Error::Corrupt("system"))?),
             None => 1,
         };
-        txn.put(&SYSTEM, &key, &(start + BLOCK).to_be_bytes().to_vec());
+        txn.put(&SYSTEM, &key, &(start + len).to_be_bytes().to_vec());
         Ok(start)
     })
 }

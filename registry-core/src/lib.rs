@@ -18,6 +18,7 @@ pub mod oci;
 mod registry;
 mod settings;
 pub mod statistics;
+mod trail;
 
 pub use access::{Action, Actor, NamespaceAction, Principal, PrincipalId, Role, TeamRole};
 pub use audit::AuditReport;
@@ -34,6 +35,10 @@ pub use registry::{
     UploadWriter,
 };
 pub use settings::Settings;
+pub use trail::{
+    Event, EventCount, EventCursor, EventQuery, EventScope, EventStream, EventsPage, Named, Observed, Origin,
+    Pull, Streamed,
+};
 
 /// What tests of durability need: a disk in memory on which the power can be cut.
 #[cfg(any(test, feature = "simulation"))]

@@ -18,6 +18,7 @@ mod robots;
 mod sessions;
 mod tags;
 mod teams;
+mod trail;
 mod uploads;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
 use crate::model::totals;
 use crate::statistics::{Statistics, Stored};
+use crate::trail::{Archives, Origin};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -58,7 +60,8 @@ const SAVES: usize = 16;
 /// Name of the row that is there only while no server runs: its absence at start means an unclean stop.
 const STOPPED: &str = "stopped";
 
-/// A container registry in a directory. Cheap to clone; all clones are the same registry.
+/// A container registry in a directory. Cheap to clone; all clones are the same registry, and differ only in where the
+/// requests come from that are made through them ([`Registry::by`]).
 ///
 /// ```
 /// use registry_core::oci::{Manifest, NamespaceName, Reference, RepositoryName};
@@ -81,7 +84,7 @@ const STOPPED: &str = "stopped";
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Registry(Arc<Inner>);
+pub struct Registry(Arc<Inner>, Option<Arc<Origin>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -99,6 +102,8 @@ struct Inner {
     /// Saves uploads while they go on.
     saving: Helpers,
     wake: Arc<background::Wake>,
+    trail: trail::Trail,
+    trail_wake: Arc<background::Wake>,
     /// The queued work that had the last turn.
     last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
     /// Files may lie about that no row names.
@@ -159,11 +164,13 @@ impl Registry {
             directory.join("registry.redb"),
             settings.metadata_cache_bytes,
         )?;
+        let logs = Metadata::open(Arc::clone(&disk), directory.join("logs.redb"), trail::CACHE_BYTES)?;
+        let archives = Archives::new(Arc::clone(&disk), directory);
         // A relative path of one component lies in the working directory.
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
         disk.sync_directory(parent.unwrap_or(Path::new(".")), SyncPoint::DataDirectory)?;
         let was_stopped = begin(&metadata)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             content: Content::open(Arc::clone(&disk), directory)?,
             disk,
             directory: directory.to_owned(),
@@ -172,6 +179,8 @@ impl Registry {
             hashing,
             saving,
             wake: Arc::default(),
+            trail: trail::Trail::new(logs, archives),
+            trail_wake: Arc::default(),
             last_worked: Mutex::default(),
             needs_sweep: AtomicBool::new(!was_stopped),
             is_sweeping: AtomicBool::new(false),
@@ -181,10 +190,11 @@ impl Registry {
             entropy,
             metadata,
             _lock: lock,
-        })))
+        };
+        Ok(Self(Arc::new(inner), None))
     }
 
-    /// Ends the background, saves what resting uploads hold and marks the stop as clean, unless uploads are still being
+    /// Ends the background, writes the events that are in memory, saves what resting uploads hold and marks the stop as clean, unless uploads are still being
     /// written to: then the next start has more to look through. Nothing refuses operations after this, but if they are
     /// killed, files that no row names may stay until the next unclean stop.
     ///
@@ -192,6 +202,9 @@ impl Registry {
     /// Whatever the disk refuses.
     pub fn close(&self) -> Result<(), Error> {
         self.0.wake.stop();
+        self.0.trail_wake.stop();
+        // What is recorded is safe where it is, and a full disk must not stand in the way of a clean stop.
+        let _ = self.end_trail().inspect_err(|cause| tracing::warn!(%cause, "events were left unwritten"));
         self.save_uploads()?;
         if self.0.needs_sweep.load(Ordering::SeqCst) || !self.0.sessions.are_resting() {
             return Ok(());

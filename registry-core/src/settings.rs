@@ -49,6 +49,12 @@ pub struct Settings {
     pub blob_limit_bytes: u64,
     /// After this many bytes a running upload's state is saved, so that a power cut loses no more.
     pub upload_save_bytes: u64,
+    /// How long an event stays in the log, in milliseconds (`ACTION_LOG_ROTATION_THRESHOLD`): once all of its day is
+    /// this old, it is moved to a compressed file.
+    pub trail_age_ms: u64,
+    /// How many bytes of events the log holds: beyond it the oldest are moved, however young. With its indexes the log's
+    /// file is about six times as large.
+    pub trail_limit_bytes: u64,
     /// Memory for pages of the metadata file, in bytes.
     pub metadata_cache_bytes: usize,
 }
@@ -80,6 +86,8 @@ impl Default for Settings {
             fresh_login_timeout_ms: 10 * MINUTE_MS,
             blob_limit_bytes: 20 << 30,
             upload_save_bytes: 64 << 20,
+            trail_age_ms: 30 * DAY_MS,
+            trail_limit_bytes: 256 << 20,
             metadata_cache_bytes: 32 << 20,
         }
     }

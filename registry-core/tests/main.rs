@@ -40,6 +40,8 @@ mod storage;
 mod support;
 #[path = "main/tags.rs"]
 mod tags;
+#[path = "main/trail.rs"]
+mod trail;
 #[path = "main/twin.rs"]
 mod twin;
 #[path = "main/uploads.rs"]

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::all;
-use crate::metadata::key::Component;
-use crate::metadata::{Record, Table};
+use crate::metadata::key::{Component, Descending};
+use crate::metadata::{Metadata, Record, Rows, Table, WriteTxn};
 use crate::model::tables;
 use crate::oci::{Algorithm, Digest, Manifest, NamespaceName, Reference, RepositoryName};
 use crate::simulation::SimulatedDisk;
-use crate::{Actor, Clock, Entropy, NewRobot, NewUser, Principal, Registry, RobotToken, Role, Settings, To};
+use crate::{
+    Actor, Clock, Entropy, NewRobot, NewUser, Principal, Registry, RobotToken, Role, Settings, To, trail,
+};
 
 fn open(disk: &SimulatedDisk) -> Registry {
     let settings = Settings { create_namespace_on_push: true, ..Settings::default() };
@@ -90,17 +92,21 @@ fn populated() -> SimulatedDisk {
     disk
 }
 
+/// One of a registry's databases.
+type Database = fn(&Registry) -> &Metadata;
+
 /// Takes each row of a table away in turn; gives the table's name if one is not missed.
-fn unmissed<K: Component + Ord + Clone, V: Record>(
+fn unmissed<K: Component, V: Record>(
     disk: &SimulatedDisk,
+    database: Database,
     table: &Table<K, V>,
 ) -> Option<&'static str> {
-    let rows = open(&disk.cut(disk.log_len(), 0)).metadata().read(|rows| all(rows, table)).unwrap();
+    let registry = open(&disk.cut(disk.log_len(), 0));
+    let rows = database(&registry).read(|rows| rows.scan(table, &(), None, usize::MAX)).unwrap();
     assert!(!rows.is_empty(), "{} has no row to take away", table.name);
-    let is_missed = |key: &K| {
+    let is_missed = |(key, _): &(K, V)| {
         let damaged = open(&disk.cut(disk.log_len(), 0));
-        damaged
-            .metadata()
+        database(&damaged)
             .write(|txn| {
                 txn.delete(table, key);
                 Ok(())
@@ -108,17 +114,19 @@ fn unmissed<K: Component + Ord + Clone, V: Record>(
             .unwrap();
         !damaged.audit(false).unwrap().is_empty()
     };
-    (!rows.keys().all(is_missed)).then_some(table.name)
+    (!rows.iter().all(is_missed)).then_some(table.name)
 }
 
 macro_rules! unmissed_in {
-    ($disk:expr, $($table:ident)+) => { [$(unmissed($disk, &tables::$table)),+].into_iter().flatten().collect() };
+    ($disk:expr, $database:path, $tables:ident, $($table:ident)+) => {
+        [$(unmissed($disk, $database, &$tables::$table)),+].into_iter().flatten().collect()
+    };
 }
 
 #[test]
 fn every_row_that_is_missing_is_noticed() {
     let disk = populated();
-    let unmissed: BTreeSet<&str> = unmissed_in!(&disk,
+    let unmissed: BTreeSet<&str> = unmissed_in!(&disk, Registry::metadata, tables,
         NAMESPACES NAMESPACE ROBOTS ROBOT_NAMES TEAMS TEAM_NAMES TEAM_ROLES TEAM_MEMBERS MEMBERSHIPS GRANTS GRANTED
         REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
@@ -129,19 +137,47 @@ fn every_row_that_is_missing_is_noticed() {
 }
 
 #[test]
+fn every_row_of_the_log_that_is_missing_is_noticed() {
+    let unmissed: BTreeSet<&str> =
+        unmissed_in!(&populated(), Registry::logs, trail, EVENTS INDEX COUNTS TALLY);
+    assert_eq!(unmissed, BTreeSet::new());
+}
+
+#[test]
+fn rows_of_the_log_that_should_not_be_there_are_noticed() {
+    let disk = populated();
+    let is_noticed = |damage: &dyn Fn(&mut WriteTxn<'_>)| {
+        let damaged = open(&disk.cut(disk.log_len(), 0));
+        let write = |txn: &mut WriteTxn<'_>| {
+            damage(txn);
+            Ok(())
+        };
+        damaged.logs().write(write).unwrap();
+        !damaged.audit(false).unwrap().is_empty()
+    };
+    let key = (trail::Scope::All, Descending(1), Descending(1));
+    assert!(is_noticed(&|txn| txn.put(&trail::INDEX, &key, &())));
+    assert!(is_noticed(&|txn| txn.put(&trail::EVENTS, &(1, 1), &trail::Event::default())));
+    let archive = trail::Archive { name: "absent".into(), is_written: true, ..trail::Archive::default() };
+    assert!(is_noticed(&|txn| txn.put(&trail::ARCHIVE, &0, &archive)));
+    assert!(!is_noticed(&|_| {}));
+}
+
+#[test]
 fn every_count_that_is_off_is_noticed() {
     let disk = populated();
     let registry = open(&disk.cut(disk.log_len(), 0));
     macro_rules! noticed {
-        ($table:ident, $($field:ident),+) => {$(
-            let rows = registry.metadata().read(|rows| all(rows, &tables::$table)).unwrap();
+        ($table:ident, $($field:ident),+) => { noticed!(in metadata, tables::$table, $($field),+); };
+        (in $database:ident, $table:path, $($field:ident),+) => {$(
+            let rows = registry.$database().read(|rows| all(rows, &$table)).unwrap();
             for (key, row) in rows {
                 let mut off = row.clone();
                 off.$field += 1;
-                registry.metadata().write(|txn| { txn.put(&tables::$table, &key, &off); Ok(()) }).unwrap();
+                registry.$database().write(|txn| { txn.put(&$table, &key, &off); Ok(()) }).unwrap();
                 let found = registry.audit(false).unwrap();
-                assert!(!found.is_empty(), "{}.{}", tables::$table.name, stringify!($field));
-                registry.metadata().write(|txn| { txn.put(&tables::$table, &key, &row); Ok(()) }).unwrap();
+                assert!(!found.is_empty(), "{}.{}", $table.name, stringify!($field));
+                registry.$database().write(|txn| { txn.put(&$table, &key, &row); Ok(()) }).unwrap();
             }
         )+};
     }
@@ -153,6 +189,8 @@ fn every_count_that_is_off_is_noticed() {
     noticed!(BLOBS, namespaces, size);
     noticed!(NAMESPACE_BLOBS, count);
     noticed!(REPOSITORY_BLOBS, manifests, withdrawn);
+    noticed!(in logs, trail::COUNTS, count);
+    noticed!(in logs, trail::TALLY, events, bytes);
     noticed!(TOTALS, blobs, blob_bytes, manifests, manifest_bytes, uploads);
     assert_eq!(registry.audit(true).unwrap(), Vec::<String>::new());
 }

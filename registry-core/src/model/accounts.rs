@@ -82,9 +82,9 @@ pub(crate) fn update(
     txn: &mut WriteTxn<'_>,
     id: PrincipalId,
     change: impl FnOnce(&mut User),
-) -> Result<(), Error> {
+) -> Result<User, Error> {
     let mut user = txn.get(&USERS, &id)?.ok_or(Error::CredentialRevoked)?;
     change(&mut user);
     txn.put(&USERS, &id, &user);
-    Ok(())
+    Ok(user)
 }

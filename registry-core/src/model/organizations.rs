@@ -1,5 +1,7 @@
 //! Organizations.
 
+use serde_json::json;
+
 use super::accounts::create_namespace;
 use super::keys::{NamespaceId, TeamId};
 use super::records::{Namespace, Team};
@@ -8,6 +10,7 @@ use super::teams;
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole};
 use crate::metadata::{Rows, WriteTxn};
+use crate::trail::Stamp;
 
 /// The team that every organization begins with (Quay).
 const OWNERS: &str = "owners";
@@ -19,7 +22,8 @@ pub(crate) struct NewOrganization {
     pub(crate) owners: TeamId,
     pub(crate) name: String,
     pub(crate) email: String,
-    pub(crate) now_ms: u64,
+    /// For the event, number 0, of making it.
+    pub(crate) stamp: Stamp,
 }
 
 /// Makes an organization whose one administrator is the actor.
@@ -34,7 +38,7 @@ pub(crate) fn create(
     let row = Namespace {
         name: new.name.clone(),
         is_organization: true,
-        created_ms: new.now_ms,
+        created_ms: new.stamp.now_ms,
         public_repositories: 0,
         email: new.email.clone(),
     };
@@ -45,6 +49,8 @@ pub(crate) fn create(
     if let Actor::User(owner) = actor {
         teams::add(txn, new.owners, owner.id)?;
     }
+    let metadata = json!({"email": new.email, "namespace": new.name});
+    new.stamp.record_in(txn, 0, (new.id, &new.name), "org_create", &metadata)?;
     Ok(new.id)
 }
 

@@ -1,5 +1,7 @@
 //! Repositories: made by a push or for themselves, listed once they got a manifest, removed if they never do.
 
+use serde_json::json;
+
 use super::authorize::Granted;
 use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId};
 use super::organizations::NewOrganization;
@@ -10,10 +12,11 @@ use crate::Error;
 use crate::access::{Actor, Role};
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::RepositoryName;
+use crate::trail::Stamp;
 
 /// What a repository that turns out to be missing is made with. The ids are fresh, handed in since a write may run
 /// twice; unused ones are lost, which costs nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NewRepository {
     pub(crate) repository: RepositoryId,
     pub(crate) namespace: NamespaceId,
@@ -23,17 +26,24 @@ pub(crate) struct NewRepository {
     /// Created for itself, and not by a push.
     pub(crate) was_created: bool,
     pub(crate) now_ms: u64,
+    /// For the events of making it, and for those of the write that does: these are numbered from [`Self::EVENTS`] on.
+    pub(crate) stamp: Stamp,
 }
 
 impl NewRepository {
-    /// The organization that is made where the repository's namespace is missing (Quay: `CREATE_NAMESPACE_ON_PUSH`).
+    /// How many events making it can be.
+    pub(crate) const EVENTS: u64 = 2;
+}
+
+impl NewRepository {
+    /// The organization that is made where the repository's namespace is missing.
     pub(crate) fn organization(&self, name: &RepositoryName) -> NewOrganization {
         NewOrganization {
             id: self.namespace,
             owners: self.owners,
             name: name.namespace().to_owned(),
             email: String::new(),
-            now_ms: self.now_ms,
+            stamp: self.stamp.clone(),
         }
     }
 }
@@ -62,6 +72,7 @@ pub(crate) fn create(
         grants::put(txn, at, Grantee::Principal(creator.id), Role::Admin);
         prototypes::apply(txn, at, creator.id)?;
     }
+    new.stamp.record_at(txn, 1, at, name, "create_repo", json!({}))?;
     Ok(at)
 }
 

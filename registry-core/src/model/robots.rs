@@ -76,7 +76,7 @@ pub(crate) fn set_token(
     robot.nonce = nonce.to_vec();
     robot.token_hash = token_hash.to_vec();
     txn.put(&ROBOTS, &id, &robot);
-    accounts::update(txn, id, |user| user.generation += 1)
+    accounts::update(txn, id, |user| user.generation += 1).map(drop)
 }
 
 /// One step of deleting a robot: first what it was granted, then its memberships, then itself; true once it is gone.

@@ -1,5 +1,7 @@
 //! Users. Passwords arrive and leave as Argon2id hashes: the edge computes them, on threads of its own.
 
+use serde_json::json;
+
 use super::Registry;
 use super::sessions::SessionId;
 use crate::access::{Principal, PrincipalId};
@@ -83,6 +85,7 @@ impl Registry {
 
     fn insert_user(&self, user: &NewUser, must_be_first: bool) -> Result<PrincipalId, Error> {
         let id = PrincipalId(self.0.ids.fresh(&self.0.metadata)?);
+        let stamp = self.account_stamp()?;
         let row = User {
             name: user.name.to_string(),
             email: user.email.clone(),
@@ -90,14 +93,19 @@ impl Registry {
             generation: 1,
             is_disabled: false,
             is_superuser: user.is_superuser,
-            created_ms: self.now_ms(),
+            created_ms: stamp.now_ms,
             robot_of: None,
         };
+        let mut metadata = json!({"username": row.name, "email": row.email});
+        if row.is_superuser {
+            metadata["superuser"] = true.into();
+        }
         self.0.metadata.write(|txn| {
             if must_be_first && accounts::has_users(txn)? {
                 return Err(Error::AlreadyInitialized);
             }
-            accounts::create(txn, id, &row)
+            accounts::create(txn, id, &row)?;
+            stamp.record_in(txn, 0, (id.into(), &row.name), "user_create", &metadata)
         })?;
         tracing::info!(user = %user.name, id = id.0, "user created");
         Ok(id)
@@ -168,7 +176,7 @@ impl Registry {
     /// # Errors
     /// [`Error::CredentialRevoked`] if the user is gone.
     pub fn set_password(&self, id: PrincipalId, password_hash: &str) -> Result<(), Error> {
-        self.change_user(id, |user| user.password_hash = password_hash.to_owned())
+        self.change_user(id, "user_change_password", |user| user.password_hash = password_hash.to_owned())
     }
 
     /// Disables or enables the user. Disabling ends everything that is signed in.
@@ -176,16 +184,21 @@ impl Registry {
     /// # Errors
     /// [`Error::CredentialRevoked`] if the user is gone.
     pub fn set_disabled(&self, id: PrincipalId, is_disabled: bool) -> Result<(), Error> {
-        self.change_user(id, |user| user.is_disabled = is_disabled)
+        let kind = if is_disabled { "user_disable" } else { "user_enable" };
+        self.change_user(id, kind, |user| user.is_disabled = is_disabled)
     }
 
-    fn change_user(&self, id: PrincipalId, change: impl Fn(&mut User)) -> Result<(), Error> {
+    fn change_user(&self, id: PrincipalId, kind: &str, change: impl Fn(&mut User)) -> Result<(), Error> {
+        let stamp = self.account_stamp()?;
+        let is_by_others = stamp.performer != Some(id);
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            accounts::update(txn, id, |user| {
+            let user = accounts::update(txn, id, |user| {
                 change(user);
                 user.generation += 1;
             })?;
-            sessions::remove_all(txn, id, None)
+            sessions::remove_all(txn, id, None)?;
+            let metadata = json!({"username": user.name, "superuser": is_by_others});
+            stamp.record_in(txn, 0, (id.into(), &user.name), kind, &metadata)
         })?;
         tracing::info!(id = id.0, "user changed: what was signed in has ended");
         Ok(())

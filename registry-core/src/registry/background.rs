@@ -42,7 +42,7 @@ impl Wake {
         self.changed.notify_all();
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::SeqCst)
     }
 
@@ -79,24 +79,35 @@ pub struct Swept {
 }
 
 impl Registry {
-    /// Starts the thread that runs the background until the registry is closed or dropped.
+    /// Starts the threads that run the background until the registry is closed or dropped.
     pub(super) fn spawn_background(&self) {
-        let (inner, wake) = (Arc::downgrade(&self.0), Arc::clone(&self.0.wake));
+        self.spawn("registry-background", &self.0.wake, Self::do_due_work);
+        // A thread of its own, since what is in memory must not wait for a long search or a slow file.
+        self.spawn("registry-trail", &self.0.trail_wake, Self::run_trail);
+    }
+
+    fn spawn(&self, name: &str, wake: &Arc<Wake>, work: fn(&Self) -> Result<(), Error>) {
+        let (inner, its_wake) = (Arc::downgrade(&self.0), Arc::clone(wake));
         let thread =
-            std::thread::Builder::new().name("registry-background".into()).spawn(move || run(&inner, &wake));
+            std::thread::Builder::new().name(name.into()).spawn(move || run(&inner, &its_wake, work));
         match thread {
             Ok(thread) => {
-                *self.0.wake.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+                *wake.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
             }
-            Err(cause) => tracing::error!(%cause, "the background could not be started"),
+            Err(cause) => tracing::error!(%cause, name, "a background thread could not be started"),
         }
     }
 
-    /// Does everything that is due now: what the background thread does step by step.
+    /// Does everything that is due now: what the background threads do step by step.
     ///
     /// # Errors
     /// Whatever storage refuses; the rest is done at the next call.
     pub fn run_background(&self) -> Result<(), Error> {
+        self.do_due_work()?;
+        self.run_trail()
+    }
+
+    fn do_due_work(&self) -> Result<(), Error> {
         if self.0.needs_sweep.load(Ordering::SeqCst) {
             self.sweep()?;
         }
@@ -318,14 +329,14 @@ fn work_step(
     }
 }
 
-/// The background thread: it holds the registry only while it works.
-fn run(inner: &Weak<Inner>, wake: &Wake) {
+/// A background thread: it holds the registry only while it works.
+fn run(inner: &Weak<Inner>, wake: &Wake, work: fn(&Registry) -> Result<(), Error>) {
     while let Some(strong) = inner.upgrade() {
-        let registry = Registry(strong);
+        let registry = Registry(strong, None);
         if wake.is_stopping() {
             return;
         }
-        if let Err(cause) = registry.run_background() {
+        if let Err(cause) = work(&registry) {
             tracing::warn!(%cause, "the background was held up and tries again");
         }
         drop(registry);

@@ -87,7 +87,7 @@ impl Registry {
         digest: &Digest,
         source: Option<&RepositoryName>,
     ) -> Result<Mounted, Error> {
-        let new = self.new_repository(false, None)?;
+        let new = self.new_repository(actor, false, None, 0)?;
         let grace_ms = self.now_ms() + self.0.settings.blob_grace_ms;
         let found = self.0.metadata.read(|rows| {
             authorize::check_push(rows, &self.0.settings, actor, name)?;

@@ -30,7 +30,7 @@ impl Registry {
         name: &RepositoryName,
         is_public: bool,
     ) -> Result<(), Error> {
-        let new = self.new_repository(true, Some(is_public))?;
+        let new = self.new_repository(actor, true, Some(is_public), 0)?;
         self.0.metadata.write(|txn| {
             let Granted { repository, .. } = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
             if repository == new.repository { Ok(()) } else { Err(Error::NameTaken(name.to_string())) }

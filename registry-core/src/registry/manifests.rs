@@ -1,6 +1,7 @@
 //! Pushing, pulling and deleting manifests.
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::Registry;
 use crate::Error;
@@ -8,6 +9,7 @@ use crate::access::{Action, Actor};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::authorize::{Granted, granted, granted_or_created};
 use crate::model::keys::UploadId;
+use crate::model::repositories::NewRepository;
 use crate::model::tables::{MANIFEST_BYTES, MANIFESTS};
 use crate::model::{blobs, manifests, tags};
 use crate::oci::{Algorithm, Digest, Manifest, Reference, RepositoryName, Tag};
@@ -70,7 +72,7 @@ impl Registry {
         precondition: Option<Precondition>,
     ) -> Result<Pushed, Error> {
         let digest = digest_for(reference, manifest)?;
-        let new = self.new_repository(false, None)?;
+        let new = self.new_repository(actor, false, None, tags.len() as u64 + 1)?;
         let is_file = manifest.bytes().len() > RECORD_MAX_BYTES;
         let lock = is_file.then(|| self.0.content.lock(&digest));
         if let Some(lock) = &lock {
@@ -85,7 +87,8 @@ impl Registry {
             let at = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
             check(txn, at, reference, precondition)?;
             manifests::put(txn, &self.0.settings, at, &digest, manifest, is_file, new.now_ms)?;
-            point_tags(txn, at, reference, tags, &digest, new.now_ms)
+            point_tags(txn, at, reference, tags, &digest, new.now_ms)?;
+            record_push(txn, &new, (at, name), reference, tags, manifest)
         });
         if put.is_err() && is_file {
             self.queue_unlink(&digest);
@@ -214,16 +217,23 @@ impl Registry {
         name: &RepositoryName,
         reference: &Reference,
     ) -> Result<(), Error> {
-        let now_ms = self.now_ms();
+        let stamp = self.stamp(actor, 1)?;
+        let now_ms = stamp.now_ms;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             let at = granted(txn, &self.0.settings, actor, name, Action::Delete)?;
             match reference {
                 Reference::Tag(tag) => {
                     let digest = tags::get(txn, at, tag)?.digest.0;
                     manifests::present(txn, at, &digest).map_err(|error| named_as_asked(error, reference))?;
-                    tags::end(txn, at, tag, now_ms)
+                    tags::end(txn, at, tag, now_ms)?;
+                    stamp.record_at(txn, 0, at, name, "delete_tag", json!({"tag": tag.as_str()}))
                 }
-                Reference::Digest(digest) => manifests::withdraw(txn, at, digest, now_ms),
+                Reference::Digest(digest) => {
+                    manifests::withdraw(txn, at, digest, now_ms)?;
+                    // One event, since the tags that it ends may be many.
+                    let metadata = json!({"manifest_digest": digest.to_string()});
+                    stamp.record_at(txn, 0, at, name, "delete_manifest", metadata)
+                }
             }
         })?;
         self.0.wake.notify();
@@ -259,6 +269,27 @@ fn point_tags(
         tags::set(txn, at, tag, digest, now_ms, false)?;
     }
     manifests::hold_by_push(txn, at, digest)
+}
+
+/// Records a push for each tag that it pointed at the manifest, or one if there was none.
+fn record_push(
+    txn: &mut WriteTxn<'_>,
+    new: &NewRepository,
+    (at, name): (Granted, &RepositoryName),
+    reference: &Reference,
+    more: &[Tag],
+    manifest: &Manifest,
+) -> Result<(), Error> {
+    let mut record = |number: usize, key: &str, value: String| {
+        let metadata = json!({key: value, "mediaType": manifest.media_type()});
+        new.stamp.record_at(txn, NewRepository::EVENTS + number as u64, at, name, "push_repo", metadata)
+    };
+    match reference {
+        Reference::Tag(tag) => record(0, "tag", tag.to_string())?,
+        Reference::Digest(digest) if more.is_empty() => record(0, "manifest_digest", digest.to_string())?,
+        Reference::Digest(_) => {}
+    }
+    more.iter().enumerate().try_for_each(|(at, tag)| record(at + 1, "tag", tag.to_string()))
 }
 
 /// What a reference leads to.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::Registry;
 use super::teams::TeamInfo;
 use crate::Error;
@@ -62,7 +64,7 @@ impl Registry {
             owners: TeamId(self.0.ids.fresh(&self.0.metadata)?),
             name: name.to_string(),
             email: email.to_owned(),
-            now_ms: self.now_ms(),
+            stamp: self.stamp(actor, 1)?,
         };
         self.0.metadata.write(|txn| {
             self.check_may_found(txn, actor, name)?;
@@ -146,12 +148,14 @@ impl Registry {
         name: &NamespaceName,
         email: &str,
     ) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write(|txn| {
             let id = self.administered(txn, actor, name)?;
             let mut row = namespace_row(txn, id)?;
-            row.email = email.to_owned();
+            let old_email = std::mem::replace(&mut row.email, email.to_owned());
             txn.put(&NAMESPACE, &id, &row);
-            Ok(())
+            let metadata = json!({"email": email, "old_email": old_email, "namespace": row.name});
+            stamp.record_in(txn, 0, (id, &row.name), "org_change_email", &metadata)
         })
     }
 
@@ -184,6 +188,7 @@ impl Registry {
     /// # Errors
     /// [`Error::PrincipalUnknown`], [`Error::LastAdministrator`]; the refusals of administering the organization.
     pub fn remove_member(&self, actor: &Actor, name: &NamespaceName, member: &str) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         let step = |txn: &mut WriteTxn<'_>| {
             let organization = self.administered(txn, actor, name)?;
             let (id, _) = accounts::principal(txn, member)?;
@@ -192,6 +197,11 @@ impl Registry {
                 && !organizations::is_administered_without(txn, organization, |_, other| other == id)?
             {
                 return Err(Error::LastAdministrator);
+            }
+            if !memberships.is_empty() {
+                let metadata = json!({"member": member});
+                let at = (organization, name.as_str());
+                stamp.record_in(txn, 0, at, "org_remove_team_member", &metadata)?;
             }
             for team in memberships {
                 teams::drop_member(txn, team, organization, id)?;

@@ -1,5 +1,7 @@
 //! Roles granted on repositories.
 
+use serde_json::{Value, json};
+
 use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor, PrincipalId, Role};
@@ -17,6 +19,22 @@ pub enum To<'n> {
     Principal(&'n str),
     /// A team of the repository's organization.
     Team(&'n str),
+}
+
+impl To<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Principal(name) | Self::Team(name) => name,
+        }
+    }
+
+    /// As events name it.
+    pub(super) fn metadata(&self) -> Value {
+        match self {
+            Self::Principal(name) => json!({"username": name}),
+            Self::Team(name) => json!({"team": name}),
+        }
+    }
 }
 
 /// A role that somebody was granted on a repository.
@@ -73,6 +91,7 @@ impl Registry {
         to: To<'_>,
         role: Role,
     ) -> Result<Permission, Error> {
+        let stamp = self.stamp(actor, 1)?;
         let permission = self.0.metadata.write(|txn| {
             let at = granted(txn, &self.0.settings, actor, repository, Action::Administer)?;
             let grantee = grantee(txn, at.namespace, to)?;
@@ -81,6 +100,9 @@ impl Registry {
                 robots::check_usable(txn, at.namespace, id, &user)?;
             }
             grants::put(txn, at, grantee, role);
+            let mut metadata = to.metadata();
+            metadata["role"] = role.name().into();
+            stamp.record_at(txn, 0, at, repository, "change_repo_permission", metadata)?;
             permission(txn, at, grantee, role)
         })?;
         tracing::info!(%actor, %repository, ?to, ?role, "role granted");
@@ -92,13 +114,14 @@ impl Registry {
     /// # Errors
     /// [`Error::GrantUnknown`] if nothing was; otherwise as [`Registry::grant`].
     pub fn revoke(&self, actor: &Actor, repository: &RepositoryName, from: To<'_>) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write(|txn| {
             let at = granted(txn, &self.0.settings, actor, repository, Action::Administer)?;
             let grantee = grantee(txn, at.namespace, from)?;
-            match grants::delete(txn, at, grantee)? {
-                Some(_) => Ok(()),
-                None => Err(Error::GrantUnknown(name_of(from).to_owned())),
+            if grants::delete(txn, at, grantee)?.is_none() {
+                return Err(Error::GrantUnknown(from.name().to_owned()));
             }
+            stamp.record_at(txn, 0, at, repository, "delete_repo_permission", from.metadata())
         })?;
         tracing::info!(%actor, %repository, ?from, "role taken away");
         Ok(())
@@ -151,12 +174,6 @@ impl Registry {
         let who = crate::model::standing::caller(rows, &self.0.settings, actor)?.who;
         let action = if who == crate::access::Who::Reader { Action::Pull } else { Action::Administer };
         granted(rows, &self.0.settings, actor, repository, action)
-    }
-}
-
-fn name_of(to: To<'_>) -> &str {
-    match to {
-        To::Principal(name) | To::Team(name) => name,
     }
 }
 

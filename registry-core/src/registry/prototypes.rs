@@ -1,5 +1,7 @@
 //! Default permissions of an organization (Quay's prototypes): they never change repositories that exist.
 
+use serde_json::json;
+
 use super::Registry;
 use crate::Error;
 use crate::access::{Actor, PrincipalId, Role};
@@ -64,6 +66,7 @@ impl Registry {
         new: &NewPrototype<'_>,
     ) -> Result<PrototypeInfo, Error> {
         let id = PrototypeId::from_random(self.0.entropy.bytes()?);
+        let stamp = self.stamp(actor, 1)?;
         let made = self.0.metadata.write(|txn| {
             let at = self.administered(txn, actor, organization)?;
             if txn.scan(&PROTOTYPES, &(at,), None, MOST)?.len() == MOST {
@@ -81,6 +84,11 @@ impl Registry {
             let activating = activating.map(|(id, _)| id);
             let row = Prototype { activating, delegate, role: RoleField(new.role) };
             txn.put(&PROTOTYPES, &(at, id), &row);
+            let mut metadata = new.delegate.metadata();
+            metadata["prototypeid"] = id.to_string().into();
+            metadata["role"] = new.role.name().into();
+            let at_name = (at, organization.as_str());
+            stamp.record_in(txn, 0, at_name, "create_prototype_permission", &metadata)?;
             info(txn, at, id, &row)?.ok_or(Error::Corrupt("prototypes"))
         })?;
         tracing::info!(%actor, %organization, prototype = %id, "default permission created");
@@ -117,11 +125,15 @@ impl Registry {
         id: PrototypeId,
         role: Role,
     ) -> Result<PrototypeInfo, Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write(|txn| {
             let at = self.administered(txn, actor, organization)?;
             let mut row = txn.get(&PROTOTYPES, &(at, id))?.ok_or(Error::PrototypeUnknown)?;
             row.role = RoleField(role);
             txn.put(&PROTOTYPES, &(at, id), &row);
+            let metadata = json!({"prototypeid": id.to_string(), "role": role.name()});
+            let at_name = (at, organization.as_str());
+            stamp.record_in(txn, 0, at_name, "modify_prototype_permission", &metadata)?;
             info(txn, at, id, &row)?.ok_or(Error::PrototypeUnknown)
         })
     }
@@ -136,13 +148,15 @@ impl Registry {
         organization: &NamespaceName,
         id: PrototypeId,
     ) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write(|txn| {
             let at = self.administered(txn, actor, organization)?;
             if !txn.contains(&PROTOTYPES, &(at, id))? {
                 return Err(Error::PrototypeUnknown);
             }
             txn.delete(&PROTOTYPES, &(at, id));
-            Ok(())
+            let metadata = json!({"prototypeid": id.to_string()});
+            stamp.record_in(txn, 0, (at, organization.as_str()), "delete_prototype_permission", &metadata)
         })
     }
 }

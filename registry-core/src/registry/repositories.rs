@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, Table};
-use crate::model::authorize::{Granted, granted};
+use crate::model::authorize::granted;
 use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::records::Repository;
 use crate::model::repositories;
@@ -101,9 +103,12 @@ impl Registry {
     /// # Errors
     /// The refusals of administering it.
     pub fn set_public(&self, actor: &Actor, name: &RepositoryName, is_public: bool) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             let at = granted(txn, &self.0.settings, actor, name, Action::Administer)?;
-            repositories::set_public(txn, at, is_public)
+            repositories::set_public(txn, at, is_public)?;
+            let metadata = json!({"visibility": if is_public { "public" } else { "private" }});
+            stamp.record_at(txn, 0, at, name, "change_repo_visibility", metadata)
         })?;
         tracing::info!(%actor, repository = %name, is_public, "visibility set");
         Ok(())
@@ -119,7 +124,9 @@ impl Registry {
         name: &RepositoryName,
         is_read_only: bool,
     ) -> Result<(), Error> {
-        self.change(actor, name, Action::Administer, |row| row.is_read_only = is_read_only)?;
+        let state = if is_read_only { "READ_ONLY" } else { "NORMAL" };
+        let event = ("change_repo_state", json!({"state_changed": state}));
+        self.change(actor, name, Action::Administer, &event, |row| row.is_read_only = is_read_only)?;
         tracing::info!(%actor, repository = %name, is_read_only, "state set");
         Ok(())
     }
@@ -129,7 +136,8 @@ impl Registry {
     /// # Errors
     /// The refusals of [`Action::Describe`].
     pub fn set_description(&self, actor: &Actor, name: &RepositoryName, text: &str) -> Result<(), Error> {
-        self.change(actor, name, Action::Describe, |row| row.description = Some(text.to_owned()))
+        let event = ("set_repo_description", json!({"description": text}));
+        self.change(actor, name, Action::Describe, &event, |row| row.description = Some(text.to_owned()))
     }
 
     fn change(
@@ -137,11 +145,14 @@ impl Registry {
         actor: &Actor,
         name: &RepositoryName,
         action: Action,
+        (kind, metadata): &(&str, Value),
         change: impl Fn(&mut Repository),
     ) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write(|txn| {
-            let Granted { repository, .. } = granted(txn, &self.0.settings, actor, name, action)?;
-            repositories::update(txn, repository, &change).map(drop)
+            let at = granted(txn, &self.0.settings, actor, name, action)?;
+            repositories::update(txn, at.repository, &change)?;
+            stamp.record_at(txn, 0, at, name, kind, metadata.clone())
         })
     }
 }

@@ -3,6 +3,8 @@
 //! A token is made at the edge, of a nonce and of a key that lies outside this database; its SHA-256 is what a sign-in is
 //! compared with. So it can be shown again (Quay shows it) without being stored.
 
+use serde_json::json;
+
 use super::Registry;
 use super::organizations::STEP;
 use super::permissions::RepositoryRole;
@@ -79,7 +81,7 @@ impl Registry {
             token_hash: new.token.hash.to_vec(),
             is_usable_elsewhere: new.is_usable_elsewhere,
         };
-        let now_ms = self.now_ms();
+        let stamp = self.stamp(actor, 1)?;
         let user = self.0.metadata.write(|txn| {
             let at = self.with_robots(txn, actor, namespace)?;
             let settings = &self.0.settings;
@@ -89,11 +91,13 @@ impl Registry {
             let user = User {
                 name: name.clone(),
                 generation: 1,
-                created_ms: now_ms,
+                created_ms: stamp.now_ms,
                 robot_of: Some(at),
                 ..User::default()
             };
             robots::create(txn, id, at, &user, &robot)?;
+            let metadata = json!({"robot": robot.short_name, "description": robot.description});
+            stamp.record_in(txn, 0, (at, namespace.as_str()), "create_robot", &metadata)?;
             Ok(user)
         })?;
         tracing::info!(%actor, robot = %name, "robot created");
@@ -197,10 +201,13 @@ impl Registry {
         short_name: &str,
         token: &RobotToken,
     ) -> Result<RobotInfo, Error> {
+        let stamp = self.stamp(actor, 1)?;
         let changed = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             let at = self.with_robots(txn, actor, namespace)?;
             let (id, user, robot) = robots::find(txn, at, short_name)?;
             robots::set_token(txn, id, robot.clone(), &token.nonce, &token.hash)?;
+            let metadata = json!({"robot": short_name});
+            stamp.record_in(txn, 0, (at, namespace.as_str()), "regenerate_robot_token", &metadata)?;
             Ok(info(user, Robot { nonce: token.nonce.to_vec(), ..robot }, true))
         })?;
         tracing::info!(%actor, robot = %changed.name, "robot has a new token");
@@ -217,11 +224,17 @@ impl Registry {
         namespace: &NamespaceName,
         short_name: &str,
     ) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.in_steps(|txn: &mut WriteTxn<'_>| {
             let at = self.with_robots(txn, actor, namespace)?;
             let (id, _, robot) = robots::find(txn, at, short_name)?;
             accounts::update(txn, id, |user| user.is_disabled = true)?;
-            robots::delete_step(txn, id, at, &robot, STEP)
+            let is_gone = robots::delete_step(txn, id, at, &robot, STEP)?;
+            if is_gone {
+                let metadata = json!({"robot": short_name});
+                stamp.record_in(txn, 0, (at, namespace.as_str()), "delete_robot", &metadata)?;
+            }
+            Ok(is_gone)
         })?;
         tracing::info!(%actor, robot = %format!("{namespace}+{short_name}"), "robot deleted");
         Ok(())

@@ -1,5 +1,7 @@
 //! Listing and restoring tags.
 
+use serde_json::json;
+
 use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor};
@@ -53,7 +55,8 @@ impl Registry {
         digest: &Digest,
     ) -> Result<(), Error> {
         self.end_deletion(actor, name, digest)?;
-        let now_ms = self.now_ms();
+        let stamp = self.stamp(actor, 1)?;
+        let now_ms = stamp.now_ms;
         self.0.metadata.write(|txn| {
             let at = granted(txn, &self.0.settings, actor, name, Action::Push)?;
             let unknown = || Error::ManifestUnknown(digest.to_string());
@@ -63,7 +66,9 @@ impl Registry {
                 return Err(unknown());
             }
             manifests::revive(txn, at, digest, link)?;
-            tags::set(txn, at, tag, digest, now_ms, true)
+            tags::set(txn, at, tag, digest, now_ms, true)?;
+            let metadata = json!({"tag": tag.as_str(), "manifest_digest": digest.to_string()});
+            stamp.record_at(txn, 0, at, name, "revert_tag", metadata)
         })?;
         tracing::info!(%actor, repository = %name, %tag, %digest, "tag restored");
         Ok(())

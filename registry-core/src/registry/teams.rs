@@ -1,5 +1,7 @@
 //! Teams: their roles, their members, and what they were granted.
 
+use serde_json::json;
+
 use super::Registry;
 use super::organizations::STEP;
 use super::permissions::RepositoryRole;
@@ -72,16 +74,23 @@ impl Registry {
         description: Option<&str>,
     ) -> Result<(TeamInfo, bool), Error> {
         let fresh = TeamId(self.0.ids.fresh(&self.0.metadata)?);
+        let stamp = self.stamp(actor, 1)?;
         let is_new = self.0.metadata.write(|txn| {
             let at = self.administered(txn, actor, organization)?;
+            let record = |txn: &mut WriteTxn<'_>, kind| {
+                let metadata = json!({"team": name.as_str(), "role": role.name()});
+                stamp.record_in(txn, 0, (at, organization.as_str()), kind, &metadata)
+            };
             if txn.contains(&TEAM_NAMES, &(at, name.to_string()))? {
                 let (id, team) = teams::find(txn, at, name.as_str())?;
                 teams::change(txn, id, team, role, description)?;
+                record(txn, "org_set_team_role")?;
                 return Ok(false);
             }
             let description = description.unwrap_or_default().to_owned();
             let team = Team { organization: at, name: name.to_string(), description, role, members: 0 };
             teams::create(txn, fresh, &team);
+            record(txn, "org_create_team")?;
             Ok(true)
         })?;
         tracing::info!(%actor, %organization, team = %name, ?role, is_new, "team set");
@@ -98,10 +107,16 @@ impl Registry {
     /// # Errors
     /// [`Error::TeamUnknown`], [`Error::LastAdministrator`]; the refusals of administering the organization.
     pub fn delete_team(&self, actor: &Actor, organization: &NamespaceName, name: &str) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.in_steps(|txn| {
             let at = self.administered(txn, actor, organization)?;
             let (id, team) = teams::find(txn, at, name)?;
-            teams::delete_step(txn, id, &team, STEP)
+            let is_gone = teams::delete_step(txn, id, &team, STEP)?;
+            if is_gone {
+                let metadata = json!({"team": name});
+                stamp.record_in(txn, 0, (at, organization.as_str()), "org_delete_team", &metadata)?;
+            }
+            Ok(is_gone)
         })?;
         tracing::info!(%actor, %organization, team = %name, "team deleted");
         Ok(())
@@ -170,6 +185,7 @@ impl Registry {
         team: &str,
         member: &str,
     ) -> Result<TeamMember, Error> {
+        let stamp = self.stamp(actor, 1)?;
         let added = self.0.metadata.write(|txn: &mut WriteTxn<'_>| {
             let at = self.administered(txn, actor, organization)?;
             let (id, _) = teams::find(txn, at, team)?;
@@ -178,6 +194,8 @@ impl Registry {
             if !teams::add(txn, id, principal)? {
                 return Err(Error::MemberAlready(member.to_owned()));
             }
+            let metadata = json!({"member": member, "team": team});
+            stamp.record_in(txn, 0, (at, organization.as_str()), "org_add_team_member", &metadata)?;
             Ok(TeamMember { name: user.name, is_robot: user.robot_of.is_some() })
         })?;
         tracing::info!(%actor, %organization, team, member, "team member added");
@@ -196,14 +214,16 @@ impl Registry {
         team: &str,
         member: &str,
     ) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.0.metadata.write(|txn| {
             let at = self.administered(txn, actor, organization)?;
             let (id, row) = teams::find(txn, at, team)?;
             let (principal, _) = accounts::principal(txn, member)?;
-            match teams::remove(txn, id, &row, principal)? {
-                true => Ok(()),
-                false => Err(Error::GrantUnknown(member.to_owned())),
+            if !teams::remove(txn, id, &row, principal)? {
+                return Err(Error::GrantUnknown(member.to_owned()));
             }
+            let metadata = json!({"member": member, "team": team});
+            stamp.record_in(txn, 0, (at, organization.as_str()), "org_remove_team_member", &metadata)
         })?;
         tracing::info!(%actor, %organization, team, member, "team member removed");
         Ok(())

@@ -106,7 +106,7 @@ impl Registry {
         algorithm: Option<Algorithm>,
     ) -> Result<UploadId, Error> {
         let id = UploadId::from_random(self.0.entropy.bytes()?);
-        let new = self.new_repository(false, None)?;
+        let new = self.new_repository(actor, false, None, 0)?;
         let expires_ms = new.now_ms + self.0.settings.upload_expiry_ms;
         self.0.metadata.write(|txn| {
             let at = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
@@ -124,19 +124,24 @@ impl Registry {
         })
     }
 
-    /// Fresh ids and the visibility for a repository that may turn out to be missing.
+    /// Fresh ids and the visibility for a repository that may turn out to be missing, in a write that records so many
+    /// events of its own.
     pub(super) fn new_repository(
         &self,
+        actor: &Actor,
         was_created: bool,
         is_public: Option<bool>,
+        events: u64,
     ) -> Result<NewRepository, Error> {
+        let stamp = self.stamp(actor, NewRepository::EVENTS + events)?;
         Ok(NewRepository {
             repository: RepositoryId(self.0.ids.fresh(&self.0.metadata)?),
             namespace: NamespaceId(self.0.ids.fresh(&self.0.metadata)?),
             owners: TeamId(self.0.ids.fresh(&self.0.metadata)?),
             is_public: is_public.unwrap_or(!self.0.settings.create_private_on_push),
             was_created,
-            now_ms: self.now_ms(),
+            now_ms: stamp.now_ms,
+            stamp,
         })
     }
 

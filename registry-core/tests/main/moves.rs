@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use registry_core::oci::Reference;
 use registry_core::{Error, Mounted, Registry, UploadId};
+use serde_json::Value;
 
 use crate::support::{OWNER, Random, START_MS, Site, digest, image, index, large, name, referrer, tag};
 use crate::twin::{CONTENTS, Move, REPOSITORIES, Twin};
@@ -79,7 +80,7 @@ fn make(site: &Site, the_move: &Move, begun: &mut Option<UploadId>) -> Result<bo
 
 /// What a registry answers to the same questions; bytes are compared with what was pushed.
 pub(crate) fn seen_of(registry: &Registry, asking: &Twin) -> BTreeMap<String, String> {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeMap::from([("events".to_owned(), format!("{:?}", events_of(registry)))]);
     for at in REPOSITORIES {
         for content in CONTENTS {
             let blob = registry.blob(&OWNER, &name(at), &digest(content.as_bytes()));
@@ -109,6 +110,28 @@ pub(crate) fn seen_of(registry: &Registry, asking: &Twin) -> BTreeMap<String, St
         }
     }
     seen
+}
+
+/// What was recorded, and how often, wherever it is kept.
+fn events_of(registry: &Registry) -> BTreeMap<String, usize> {
+    let mut events = BTreeMap::new();
+    for line in registry.every_event().unwrap() {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let metadata = &event["metadata"];
+        let [kind, namespace, repo, tag, digest] = [
+            &event["kind"],
+            &metadata["namespace"],
+            &metadata["repo"],
+            &metadata["tag"],
+            &metadata["manifest_digest"],
+        ]
+        .map(|value| value.as_str().unwrap_or_default());
+        if kind != "create_repo" && kind != "org_create" {
+            let reference = if tag.is_empty() { digest } else { tag };
+            *events.entry(format!("{kind} {namespace}/{repo} {reference}")).or_default() += 1;
+        }
+    }
+    events
 }
 
 #[test]

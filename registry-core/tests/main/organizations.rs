@@ -2,8 +2,8 @@
 
 use registry_core::oci::NamespaceName;
 use registry_core::{
-    Action, Actor, Error, NamespaceAction, NewPrototype, NewRobot, Principal, RobotToken, Role, Settings,
-    TeamRole, To,
+    Action, Actor, Error, EventQuery, EventScope, NamespaceAction, NewPrototype, NewRobot, Principal,
+    RobotToken, Role, Settings, TeamRole, To,
 };
 
 use crate::support::{OWNER, Site, name};
@@ -356,4 +356,57 @@ fn strangers_learn_that_an_organization_exists_and_nothing_of_it() {
     assert_eq!(own, members(&eve, "devs").unwrap_err().to_string());
     let unknown = site.registry.organization(&alice, &org("alice"));
     assert!(matches!(unknown, Err(Error::NamespaceUnknown(_))), "{unknown:?}");
+}
+
+#[test]
+fn every_change_leaves_its_event_and_what_is_refused_leaves_none() {
+    let (site, alice) = site();
+    let registry = &site.registry;
+    let app = name("acme/app");
+    let stranger = site.user("bob");
+    team(&site, &alice, "devs", TeamRole::Member, "bob");
+    robot(&site, &alice, "acme", "ci", false);
+    let token = RobotToken { nonce: [3; 16], hash: [4; 32] };
+    registry.set_robot_token(&alice, &org("acme"), "ci", &token).unwrap();
+    registry.grant(&alice, &app, To::Team("devs"), Role::Write).unwrap();
+    registry.revoke(&alice, &app, To::Team("devs")).unwrap();
+    registry.set_public(&alice, &app, true).unwrap();
+    registry.set_read_only(&alice, &app, true).unwrap();
+    registry.set_description(&alice, &app, "an app").unwrap();
+    let new = NewPrototype { activating: None, delegate: To::Team("devs"), role: Role::Read };
+    let prototype = registry.create_prototype(&alice, &org("acme"), &new).unwrap();
+    registry.set_prototype_role(&alice, &org("acme"), prototype.id, Role::Write).unwrap();
+    registry.delete_prototype(&alice, &org("acme"), prototype.id).unwrap();
+    registry.set_organization_email(&alice, &org("acme"), "new@lab.test").unwrap();
+    registry.remove_team_member(&alice, &org("acme"), "devs", "bob").unwrap();
+    registry.delete_robot(&alice, &org("acme"), "ci").unwrap();
+    registry.delete_team(&alice, &org("acme"), "devs").unwrap();
+    registry.set_public(&stranger, &app, false).unwrap_err();
+    registry.put_team(&stranger, &org("acme"), &org("x"), TeamRole::Admin, None).unwrap_err();
+    registry.run_background().unwrap();
+    let query = EventQuery {
+        scope: EventScope::Namespace(org("acme")),
+        performer: Some("alice".into()),
+        from_ms: 0,
+        until_ms: u64::MAX,
+    };
+    let mut kinds: Vec<String> = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = registry.events(&query, cursor, 5).unwrap();
+        kinds.extend(page.events.iter().map(|event| event.kind.clone()));
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    kinds.sort_unstable();
+    assert_eq!(
+        kinds.join(" "),
+        "change_repo_permission change_repo_state change_repo_visibility create_prototype_permission create_repo \
+         create_robot delete_prototype_permission delete_repo_permission delete_robot modify_prototype_permission \
+         org_add_team_member org_change_email org_create org_create_team org_delete_team org_remove_team_member \
+         regenerate_robot_token set_repo_description"
+    );
+    site.settle();
 }

@@ -24,6 +24,7 @@ pub(crate) fn settings() -> Settings {
         upload_save_bytes: 8,
         upload_expiry_ms: 1 << 50,
         metadata_cache_bytes: 1 << 20,
+        trail_limit_bytes: 600,
         ..Settings::default()
     }
 }

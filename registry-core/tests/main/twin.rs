@@ -68,6 +68,8 @@ pub(crate) struct Open {
 pub(crate) struct Twin {
     repositories: BTreeMap<&'static str, Repository>,
     pub(crate) uploads: Vec<Open>,
+    /// What was recorded, and how often. That repositories were made is left out.
+    events: BTreeMap<String, usize>,
     pub(crate) now_ms: u64,
 }
 
@@ -94,6 +96,24 @@ impl Move {
     /// Whether it is made of several commits, each of which is seen.
     pub(crate) fn is_gradual(&self) -> bool {
         matches!(self, Self::Background { .. })
+    }
+
+    /// What is recorded of it, if it is granted.
+    fn event(&self) -> Option<String> {
+        let pushed = |at: &str, reference: &Option<&str>, manifest: Manifest| {
+            let digest = manifest.digest(Algorithm::Sha256).to_string();
+            Some(format!("push_repo {at} {}", reference.unwrap_or(&digest)))
+        };
+        match self {
+            Self::PutImage { at, reference, layers } => pushed(at, reference, image(layers)),
+            Self::PutIndex { at, reference, children } => pushed(at, reference, index(children)),
+            Self::PutReferrer { at, subject } => pushed(at, &None, referrer(subject, "a/type")),
+            Self::PutLarge { at, reference } => pushed(at, reference, large()),
+            Self::DeleteTag { at, tag } => Some(format!("delete_tag {at} {tag}")),
+            Self::DeleteManifest { at, digest } => Some(format!("delete_manifest {at} {digest}")),
+            Self::Restore { at, tag, .. } => Some(format!("revert_tag {at} {tag}")),
+            _ => None,
+        }
     }
 
     /// Whether it can be one of several in a batch with one commit: it must not read what the batch has written.
@@ -171,6 +191,14 @@ impl Twin {
 
     /// Makes the move and says whether it is granted.
     pub(crate) fn apply(&mut self, the_move: &Move, begun: Option<UploadId>) -> bool {
+        let is_granted = self.change(the_move, begun);
+        if let Some(event) = the_move.event().filter(|_| is_granted) {
+            *self.events.entry(event).or_default() += 1;
+        }
+        is_granted
+    }
+
+    fn change(&mut self, the_move: &Move, begun: Option<UploadId>) -> bool {
         let now_ms = self.now_ms;
         match the_move {
             Move::Upload { at, content } => self.at(at).link(&digest(content.as_bytes()), now_ms),
@@ -219,7 +247,7 @@ impl Twin {
 
     /// Everything that can be seen: what is asked → what is answered. Asked is for every manifest that `asking` knows.
     pub(crate) fn seen(&self, asking: &Self) -> BTreeMap<String, String> {
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeMap::from([("events".to_owned(), format!("{:?}", self.events))]);
         for at in REPOSITORIES {
             let repository = self.repositories.get(at).cloned().unwrap_or_default();
             for content in CONTENTS {

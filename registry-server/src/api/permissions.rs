@@ -15,15 +15,6 @@ use super::caller::Caller;
 use super::error::{ApiError, Problem};
 use crate::app::App;
 
-/// A role's name in Quay.
-pub(super) fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Read => "read",
-        Role::Write => "write",
-        Role::Admin => "admin",
-    }
-}
-
 /// The role in a body.
 ///
 /// # Errors
@@ -53,7 +44,7 @@ impl Grantee {
 
 fn view(permission: &Permission) -> Value {
     let mut view = Map::new();
-    view.insert("role".into(), json!(role_name(permission.role)));
+    view.insert("role".into(), json!(permission.role.name()));
     view.insert("name".into(), json!(permission.name));
     if permission.is_team {
         view.insert("avatar".into(), json!(Avatar::of("team", &permission.name)));
@@ -106,7 +97,7 @@ fn shown(found: &[Permission], grantee: &Grantee) -> Result<Response, ApiError> 
     let found =
         found.ok_or_else(|| ApiError::refused(format!("{name} does not have permission for repo")))?;
     // Of a single team Quay tells the role alone.
-    let view = if found.is_team { json!({ "role": role_name(found.role) }) } else { view(found) };
+    let view = if found.is_team { json!({ "role": found.role.name() }) } else { view(found) };
     Ok(Json(view).into_response())
 }
 
@@ -127,6 +118,6 @@ pub(super) async fn transitive(
     if roles.is_empty() {
         return Err(missing());
     }
-    let roles: Vec<Value> = roles.into_iter().map(|role| json!({ "role": role_name(role) })).collect();
+    let roles: Vec<Value> = roles.into_iter().map(|role| json!({ "role": role.name() })).collect();
     Ok(Json(json!({ "permissions": roles })).into_response())
 }

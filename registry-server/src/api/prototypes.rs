@@ -14,7 +14,7 @@ use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::organizations::organization;
-use super::permissions::{role, role_name};
+use super::permissions::role;
 use super::routes::Named;
 use crate::app::App;
 
@@ -35,7 +35,7 @@ fn view(info: &PrototypeInfo) -> Value {
     json!({
         "activating_user": info.activating.as_ref().map(delegate),
         "delegate": delegate(&info.delegate),
-        "role": role_name(info.role),
+        "role": info.role.name(),
         "id": info.id.to_string(),
     })
 }

@@ -15,24 +15,15 @@ use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::organizations::organization;
-use super::permissions::role_name;
 use super::routes::Named;
 use crate::app::App;
-
-fn team_role_name(role: TeamRole) -> &'static str {
-    match role {
-        TeamRole::Member => "member",
-        TeamRole::Creator => "creator",
-        TeamRole::Admin => "admin",
-    }
-}
 
 /// A team, as an organization's view lists it.
 pub(super) fn summary(team: &TeamInfo) -> Value {
     json!({
         "name": team.name,
         "description": team.description,
-        "role": team_role_name(team.role),
+        "role": team.role.name(),
         "avatar": Avatar::of("team", &team.name),
         "can_view": team.can_view,
         "repo_count": team.repositories,
@@ -63,7 +54,7 @@ pub(super) async fn put(
         "name": info.name,
         "description": info.description,
         "can_view": info.can_view,
-        "role": team_role_name(info.role),
+        "role": info.role.name(),
         "avatar": Avatar::of("team", &info.name),
         "new_team": is_new,
     }))
@@ -150,7 +141,7 @@ pub(super) fn repository_roles(roles: &[registry_core::RepositoryRole]) -> Vec<V
     let view = |granted: &registry_core::RepositoryRole| {
         json!({
             "repository": { "name": granted.path, "is_public": granted.is_public },
-            "role": role_name(granted.role),
+            "role": granted.role.name(),
         })
     };
     roles.iter().map(view).collect()

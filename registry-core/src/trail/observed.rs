@@ -1,0 +1,228 @@
+//! Events that come with no change of the rows: they wait in memory, and nobody waits for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::stamp::principal;
+use super::{Event, Origin};
+use crate::access::{Actor, PrincipalId};
+use crate::oci::{Digest, Reference, RepositoryName};
+
+/// Events that may wait. What comes beyond is dropped and counted.
+pub(crate) const WAITING_MAX: usize = 8192;
+/// A GET this soon after a HEAD of the same manifest is the same pull: clients ask first whether they need it.
+const SAME_PULL_MS: u64 = 5_000;
+/// HEADs that are remembered.
+const HEADS_MAX: usize = 1024;
+
+/// Something that happened and that no row says: a sign-in, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What, by Quay's name for it.
+    pub kind: String,
+    /// Who did it.
+    pub actor: Actor,
+    /// The name of the namespace, if it has to do with one. What does not exist any more is kept by its name alone.
+    pub namespace: Option<String>,
+    /// The repository's path in that namespace, likewise.
+    pub repository: Option<String>,
+    /// The rest, as a JSON object.
+    pub metadata: String,
+}
+
+/// A manifest that was pulled, or asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// Who pulled.
+    pub actor: Actor,
+    /// From where.
+    pub repository: RepositoryName,
+    /// What was asked for.
+    pub reference: Reference,
+    /// What that was.
+    pub digest: Digest,
+    /// The manifest's type.
+    pub media_type: String,
+    /// Whether it was asked for with HEAD.
+    pub is_head: bool,
+}
+
+impl Pull {
+    fn observed(&self) -> Observed {
+        let (namespace, repo) = (self.repository.namespace(), self.repository.path());
+        let mut metadata = json!({"namespace": namespace, "repo": repo, "mediaType": self.media_type});
+        match &self.reference {
+            Reference::Tag(tag) => metadata["tag"] = tag.as_str().into(),
+            Reference::Digest(digest) => metadata["manifest_digest"] = digest.to_string().into(),
+        }
+        Observed {
+            kind: "pull_repo".to_owned(),
+            actor: self.actor,
+            namespace: Some(namespace.to_owned()),
+            repository: Some(repo.to_owned()),
+            metadata: metadata.to_string(),
+        }
+    }
+}
+
+/// An event that waits, with when and where it happened.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) observed: Observed,
+    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) time_ms: u64,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Queue(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Waiting>,
+    dropped: u64,
+    /// When a manifest was asked for with HEAD.
+    heads: HashMap<Head, u64>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Head {
+    performer: Option<PrincipalId>,
+    address: String,
+    repository: String,
+    digest: Digest,
+}
+
+impl Queue {
+    /// Adds an event, or counts it as dropped if there are too many. True if it is time to write them.
+    pub(crate) fn push(&self, observed: Observed, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Waiting {
+            observed,
+            origin,
+            time_ms: now_ms,
+        })
+    }
+
+    /// Adds a pull, unless it is a GET that follows its HEAD. True if it is time to write them.
+    pub(crate) fn push_pull(&self, pull: &Pull, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
+        let head = Head {
+            performer: principal(&pull.actor),
+            address: origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default(),
+            repository: pull.repository.as_str().to_owned(),
+            digest: pull.digest,
+        };
+        let observed = pull.observed();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pull.is_head {
+            state.remember(head, now_ms);
+        } else if state.heads.remove(&head).is_some_and(|head_ms| is_recent(head_ms, now_ms)) {
+            return false;
+        }
+        state.push(Waiting { observed, origin, time_ms: now_ms })
+    }
+
+    /// Takes all that waits, and how many events were dropped since the last time.
+    pub(crate) fn take(&self) -> (Vec<Waiting>, u64) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
+    }
+}
+
+impl State {
+    fn push(&mut self, waiting: Waiting) -> bool {
+        if self.waiting.len() >= WAITING_MAX {
+            self.dropped += 1;
+            return false;
+        }
+        self.waiting.push(waiting);
+        self.waiting.len() == WAITING_MAX / 2
+    }
+
+    fn remember(&mut self, head: Head, now_ms: u64) {
+        if self.heads.len() >= HEADS_MAX {
+            self.heads.retain(|_, head_ms| is_recent(*head_ms, now_ms));
+        }
+        // Where more are recent than can be remembered, a pull may be two events.
+        if self.heads.len() < HEADS_MAX {
+            self.heads.insert(head, now_ms);
+        }
+    }
+}
+
+fn is_recent(head_ms: u64, now_ms: u64) -> bool {
+    now_ms.abs_diff(head_ms) < SAME_PULL_MS
+}
+
+/// Says how many events were dropped.
+pub(crate) fn dropped(count: u64, time_ms: u64) -> Event {
+    Event {
+        time_ms,
+        kind: "events_dropped".to_owned(),
+        metadata: json!({ "count": count }).to_string(),
+        ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Algorithm;
+
+    fn pull(is_head: bool, content: &[u8]) -> Pull {
+        Pull {
+            actor: Actor::Anonymous,
+            repository: RepositoryName::parse("acme/app", &"library".parse().unwrap()).unwrap(),
+            reference: "v1".parse().unwrap(),
+            digest: Digest::of(Algorithm::Sha256, content),
+            media_type: "a/b".into(),
+            is_head,
+        }
+    }
+
+    fn from(address: &str) -> Option<Arc<Origin>> {
+        Some(Arc::new(Origin { address: address.into(), ..Origin::default() }))
+    }
+
+    #[test]
+    fn a_get_that_follows_its_head_is_the_same_pull() {
+        let queue = Queue::default();
+        queue.push_pull(&pull(true, b"a"), from("1"), 0);
+        queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS - 1);
+        assert_eq!(queue.take().0.len(), 1);
+        queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS - 1);
+        assert_eq!(queue.take().0.len(), 1, "another GET is another pull");
+    }
+
+    #[test]
+    fn a_get_of_others_of_other_things_or_later_is_a_pull_of_its_own() {
+        let queue = Queue::default();
+        queue.push_pull(&pull(true, b"a"), from("1"), 0);
+        queue.push_pull(&pull(false, b"a"), from("2"), 0);
+        queue.push_pull(&pull(false, b"b"), from("1"), 0);
+        queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS);
+        assert_eq!(queue.take().0.len(), 4);
+    }
+
+    #[test]
+    fn heads_that_are_remembered_are_bounded_and_old_ones_make_room() {
+        let queue = Queue::default();
+        for number in 0..2 * HEADS_MAX {
+            queue.push_pull(&pull(true, &number.to_be_bytes()), None, 0);
+        }
+        assert_eq!(queue.0.lock().unwrap().heads.len(), HEADS_MAX);
+        queue.push_pull(&pull(true, b"late"), None, SAME_PULL_MS);
+        assert_eq!(queue.0.lock().unwrap().heads.len(), 1);
+    }
+
+    #[test]
+    fn what_a_full_queue_drops_is_counted() {
+        let queue = Queue::default();
+        let calls = (0..WAITING_MAX + 3).filter(|_| queue.push_pull(&pull(false, b"a"), None, 0)).count();
+        assert_eq!(calls, 1, "the background is called once, in time");
+        let (waiting, dropped) = queue.take();
+        assert_eq!((waiting.len(), dropped), (WAITING_MAX, 3));
+        assert_eq!(queue.take().1, 0);
+    }
+}
