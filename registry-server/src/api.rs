@@ -7,6 +7,7 @@ mod cookie;
 mod error;
 mod health;
 mod initialize;
+mod logs;
 mod metrics;
 mod organizations;
 mod permissions;
@@ -78,6 +79,12 @@ fn organization_routes() -> Router<Arc<App>> {
     };
     let router = Router::new()
         .both("/api/v1/organization", post(organizations::create))
+        .both("/api/v1/user/logs", get(logs::own))
+        .both("/api/v1/user/aggregatelogs", get(logs::counted_own))
+        .both("/api/v1/superuser/logs", get(logs::everywhere))
+        .both("/api/v1/superuser/aggregatelogs", get(logs::counted_everywhere))
+        .both(&format!("{ORG}/logs"), get(logs::in_organization))
+        .both(&format!("{ORG}/aggregatelogs"), get(logs::counted_in_organization))
         .both("/api/v1/user/robots", get(robots::list_own))
         .both(&format!("{ORG}/robots"), get(robots::list))
         .both(ORG, get(organizations::get).put(organizations::change))

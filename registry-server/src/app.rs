@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
-use registry_core::{Error, Registry};
+use registry_core::{Error, Origin as TrailOrigin, Registry};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task_local;
 
 use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Auth;
@@ -40,6 +41,11 @@ pub struct Options {
     pub admission: AdmissionLimits,
 }
 
+task_local! {
+    /// The registry as the request calls it that is being answered: what it changes is recorded with where that came from.
+    static BY_REQUEST: Registry;
+}
+
 /// The registry at the edge.
 #[derive(Debug)]
 pub struct App {
@@ -71,6 +77,16 @@ impl App {
         (Self { registry, auth, lanes, options, admission, metrics, upload_pieces, uploading }, uploads_ended)
     }
 
+    /// Answers a request that came from `origin`, which the audit trail names with whatever the answer changes.
+    pub(crate) async fn on_behalf_of<F: Future>(&self, origin: TrailOrigin, answer: F) -> F::Output {
+        BY_REQUEST.scope(self.registry.by(origin), answer).await
+    }
+
+    /// The registry, as the request calls it that is being answered.
+    pub(crate) fn by_request(&self) -> Registry {
+        BY_REQUEST.try_with(Registry::clone).unwrap_or_else(|_| self.registry.clone())
+    }
+
     /// Calls the registry on the metadata lane.
     ///
     /// # Errors
@@ -91,7 +107,11 @@ impl App {
         &self,
         question: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if self.registry.answers_from_memory() { question(&self.registry) } else { self.call(question).await }
+        if self.registry.answers_from_memory() {
+            question(&self.by_request())
+        } else {
+            self.call(question).await
+        }
     }
 
     /// Calls the registry on the given lane.
@@ -103,7 +123,7 @@ impl App {
         lane: &Lane,
         work: impl FnOnce(&Registry) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let registry = self.registry.clone();
+        let registry = self.by_request();
         lane.run(move || work(&registry)).await.unwrap_or_else(|failure| Err(lane_failed(&failure)))
     }
 

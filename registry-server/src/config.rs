@@ -171,6 +171,7 @@ fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigE
         create_private_on_push: document.flag("CREATE_PRIVATE_REPO_ON_PUSH", true)?,
         sparse_indexes: document.flag("FEATURE_SPARSE_INDEX", true)?,
         sparse_images: document.flag("FEATURE_SPARSE_IMAGES", false)?,
+        trail_age_ms: document.duration_ms("ACTION_LOG_ROTATION_THRESHOLD")?.unwrap_or(base.trail_age_ms),
         tag_window_ms: document.duration_ms("DEFAULT_TAG_EXPIRATION")?.unwrap_or(base.tag_window_ms),
         blob_grace_ms: document
             .number("PUSH_TEMP_TAG_EXPIRATION_SEC")?

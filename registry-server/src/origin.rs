@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::HOST;
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use hyper::http::request::Parts;
 
 use crate::listener::ConnectionInfo;
@@ -106,6 +106,24 @@ impl Origins {
             }
         }
         client
+    }
+
+    /// What the audit trail says of where a request came from.
+    pub fn trail(&self, headers: &HeaderMap, peer: IpAddr) -> registry_core::Origin {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let scheme =
+            text(AUTHORIZATION).and_then(|value| value.split_once(' ')).map_or("", |(scheme, _)| scheme);
+        registry_core::Origin {
+            address: self.client(headers, peer).to_string(),
+            user_agent: text(USER_AGENT).unwrap_or_default().to_owned(),
+            credential: match scheme.to_ascii_lowercase().as_str() {
+                "basic" => "basic".to_owned(),
+                "bearer" => "bearer".to_owned(),
+                _ if headers.contains_key(COOKIE) => "session".to_owned(),
+                _ => String::new(),
+            },
+            performer: None,
+        }
     }
 
     fn is_trusted(&self, peer: IpAddr) -> bool {

@@ -90,7 +90,9 @@ async fn answer(
     let started = Instant::now();
     let line = app.options.log_requests.then(|| (request.method().clone(), request.uri().path().to_owned()));
     let (route, method) = (Route::of(request.uri().path()), MethodIndex::from(request.method()));
-    let response = unless_it_panics(dispatch(&app, elsewhere, request, from)).await;
+    let origin = app.options.origins.trail(request.headers(), from.peer.ip());
+    let answer = app.on_behalf_of(origin, dispatch(&app, elsewhere, request, from));
+    let response = unless_it_panics(answer).await;
     app.metrics.requests.count(route, method, response.status(), started.elapsed());
     if let Some((method, path)) = line {
         let status = response.status().as_u16();

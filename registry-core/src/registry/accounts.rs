@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Registry;
 use super::sessions::SessionId;
 use crate::access::{Principal, PrincipalId};
-use crate::metadata::{Growth, Lane, ReadTxn, Rows};
+use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::records::User;
 use crate::model::tables::{ROBOTS, USERS};
 use crate::model::{accounts, sessions, standing};
@@ -216,16 +216,23 @@ impl Registry {
         change: &AccountChange,
     ) -> Result<(), Error> {
         let kept = kept.map(SessionId::key);
+        let stamp = self.stamp(&Actor::User(*caller), 2)?;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             let mut user = standing::signed_in(txn, caller)?;
+            let at = (caller.id.into(), user.name.clone());
+            let record = |txn: &mut WriteTxn<'_>, number, kind, metadata| {
+                stamp.record_in(txn, number, (at.0, &at.1), kind, &metadata)
+            };
             if let Some(email) = &change.email {
-                user.email.clone_from(email);
+                let old_email = std::mem::replace(&mut user.email, email.clone());
+                record(txn, 0, "user_change_email", json!({"email": email, "old_email": old_email}))?;
             }
             if let Some(password_hash) = &change.password_hash {
                 user.password_hash.clone_from(password_hash);
                 user.generation += 1;
                 sessions::remove_all(txn, caller.id, kept)?;
                 sessions::renew(txn, caller, kept, user.generation)?;
+                record(txn, 1, "user_change_password", json!({"username": user.name}))?;
             }
             txn.put(&USERS, &caller.id, &user);
             Ok(())

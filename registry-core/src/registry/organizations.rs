@@ -9,7 +9,7 @@ use super::teams::TeamInfo;
 use crate::Error;
 use crate::access::{Actor, NamespaceAction, PrincipalId, TeamRole, Who};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
-use crate::model::authorize::{granted_in_organization, namespace_row};
+use crate::model::authorize::{granted_in_namespace, granted_in_organization, namespace_row};
 use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
 use crate::model::standing::{self, Standing};
@@ -213,6 +213,25 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether the actor may see what goes on in a namespace: who administers it may, and who reads everything.
+    ///
+    /// # Errors
+    /// The refusals of administering it.
+    pub fn check_inspection(&self, actor: &Actor, name: &NamespaceName) -> Result<(), Error> {
+        let settings = &self.0.settings;
+        self.0.metadata.read(|rows| {
+            let action = self.inspection(rows, actor)?;
+            granted_in_namespace(rows, settings, actor, name, action).map(drop)
+        })
+    }
+
+    fn inspection(&self, rows: &impl Rows, actor: &Actor) -> Result<NamespaceAction, Error> {
+        Ok(match standing::caller(rows, &self.0.settings, actor)?.who {
+            Who::Reader => NamespaceAction::Look,
+            _ => NamespaceAction::Administer,
+        })
+    }
+
     /// Repeats a write until it says that nothing is left to do.
     pub(super) fn in_steps(
         &self,
@@ -239,10 +258,7 @@ impl Registry {
         actor: &Actor,
         name: &NamespaceName,
     ) -> Result<NamespaceId, Error> {
-        let action = match standing::caller(rows, &self.0.settings, actor)?.who {
-            Who::Reader => NamespaceAction::Look,
-            _ => NamespaceAction::Administer,
-        };
+        let action = self.inspection(rows, actor)?;
         granted_in_organization(rows, &self.0.settings, actor, name, action)
     }
 }

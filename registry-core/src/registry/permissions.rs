@@ -165,6 +165,18 @@ impl Registry {
         })
     }
 
+    /// Whether the actor may see what goes on in a repository: who administers it may, and who reads everything.
+    ///
+    /// # Errors
+    /// The refusals of administering it.
+    pub fn check_repository_inspection(
+        &self,
+        actor: &Actor,
+        repository: &RepositoryName,
+    ) -> Result<(), Error> {
+        self.0.metadata.read(|rows| self.inspected_repository(rows, actor, repository).map(drop))
+    }
+
     fn inspected_repository(
         &self,
         rows: &ReadTxn,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::error::ApiError;
+use super::logs::{self, Form};
 use super::permissions::{self, Grantee};
 use super::routes::Named;
 use crate::app::App;
@@ -27,6 +28,7 @@ enum Wanted {
     Itself,
     Visibility,
     State,
+    Logs(Form),
     Permissions(Grantee),
     Transitive(String),
 }
@@ -51,6 +53,8 @@ fn parsed(path: &str) -> (&str, Wanted) {
         [_, _, .., "permissions", kind] if is_kind(kind) => (upto(2), grantee(kind, None)),
         [_, _, .., "changevisibility"] => (upto(1), Wanted::Visibility),
         [_, _, .., "changestate"] => (upto(1), Wanted::State),
+        [_, _, .., "logs"] => (upto(1), Wanted::Logs(Form::Events)),
+        [_, _, .., "aggregatelogs"] => (upto(1), Wanted::Logs(Form::Counts)),
         _ => (path, Wanted::Itself),
     }
 }
@@ -59,6 +63,7 @@ fn parsed(path: &str) -> (&str, Wanted) {
 pub(super) async fn below(
     State(app): State<Arc<App>>,
     method: Method,
+    uri: Uri,
     caller: Caller,
     Named(path): Named<String>,
     MaybeFields(fields, has_body): MaybeFields,
@@ -80,6 +85,7 @@ pub(super) async fn below(
         (_, Wanted::Permissions(grantee)) => {
             permissions::answer(&app, &caller, &method, name, grantee, fields_if_any).await
         }
+        ("GET" | "HEAD", Wanted::Logs(form)) => logs::in_repository(&app, &caller, name, &uri, form).await,
         ("GET" | "HEAD", Wanted::Transitive(user)) => {
             permissions::transitive(&app, &caller, name, user).await
         }

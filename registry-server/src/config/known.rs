@@ -3,6 +3,11 @@
 /// Every key that is understood: its name, its default, and what it means. The table in `docs/configuration.md` says the
 /// same; a test compares them.
 pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
+    (
+        "ACTION_LOG_ROTATION_THRESHOLD",
+        "30d",
+        "how long events stay in the audit trail before they go to compressed files",
+    ),
     ("AUTHENTICATION_TYPE", "Database", "only `Database`: accounts are the registry's own"),
     (
         "CREATE_NAMESPACE_ON_PUSH",
@@ -91,7 +96,6 @@ const QUAY: &[&str] = &[
     "ACTION_LOG_AUDIT_LOGIN_FAILURES",
     "ACTION_LOG_AUDIT_PULL_FAILURES",
     "ACTION_LOG_AUDIT_PUSH_FAILURES",
-    "ACTION_LOG_ROTATION_THRESHOLD",
     "ALLOWED_OCI_ARTIFACT_TYPES",
     "ALLOW_PULLS_WITHOUT_STRICT_LOGGING",
     "ALLOW_WITHOUT_STRICT_LOGGING",

@@ -7,7 +7,7 @@ use hyper::{Method, Response, StatusCode};
 use registry_core::oci::{
     Digest, InvalidManifest, InvalidReference, Manifest, Reference, RepositoryName, Tag,
 };
-use registry_core::{ManifestInfo, Precondition};
+use registry_core::{ManifestInfo, Precondition, Pull};
 
 use super::refusal::{Code, Refusal};
 use super::reply::{self, CONTENT_DIGEST};
@@ -47,6 +47,7 @@ impl Call {
     async fn get_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
         let (actor, at, asked) = (self.caller.actor, repository.clone(), reference.clone());
         let (info, row) = self.ask(move |registry| registry.manifest_row(&actor, &at, &asked)).await?;
+        self.pulled(&repository, &reference, &info);
         if let Some(bytes) = row {
             return Ok(self.described(&info, &reference, Body::Full(bytes)));
         }
@@ -57,13 +58,26 @@ impl Call {
     }
 
     async fn head_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
-        let (actor, asked) = (self.caller.actor, reference.clone());
-        let info = self.ask(move |registry| registry.manifest_info(&actor, &repository, &asked)).await?;
+        let (actor, at, asked) = (self.caller.actor, repository.clone(), reference.clone());
+        let info = self.ask(move |registry| registry.manifest_info(&actor, &at, &asked)).await?;
+        self.pulled(&repository, &reference, &info);
         let mut response = self.described(&info, &reference, Body::Empty);
         if response.status() == StatusCode::OK {
             reply::set(&mut response, hyper::header::CONTENT_LENGTH, info.size);
         }
         Ok(response)
+    }
+
+    /// Notes the pull in the audit trail, which waits for nothing.
+    fn pulled(&self, repository: &RepositoryName, reference: &Reference, info: &ManifestInfo) {
+        self.app.by_request().record_pull(&Pull {
+            actor: self.caller.actor,
+            repository: repository.clone(),
+            reference: reference.clone(),
+            digest: info.digest,
+            media_type: info.media_type.clone(),
+            is_head: self.head.method == Method::HEAD,
+        });
     }
 
     /// The stored manifest, always: it is neither converted nor hidden, whatever `Accept` says.

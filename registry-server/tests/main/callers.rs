@@ -14,7 +14,7 @@ const CALLERS: [&str; 10] =
     ["nobody", "outsider", "member", "creator", "owner", "reader", "writer", "admin", "super", "global"];
 
 /// The routes: method, target and body. `#` stands for the number of the caller, whose own thing it is that is changed.
-const ROUTES: [(&str, &str, &str); 36] = [
+const ROUTES: [(&str, &str, &str); 44] = [
     ("GET", "/api/v1/user", ""),
     ("GET", "/api/v1/users/alice", ""),
     ("POST", "/api/v1/organization/", r#"{"name":"new#"}"#),
@@ -37,6 +37,12 @@ const ROUTES: [(&str, &str, &str); 36] = [
     ("DELETE", "/api/v1/organization/acme/robots/old#", ""),
     ("GET", "/api/v1/user/robots", ""),
     ("PUT", "/api/v1/user/robots/own", ""),
+    ("GET", "/api/v1/user/logs", ""),
+    ("GET", "/api/v1/user/aggregatelogs", ""),
+    ("GET", "/api/v1/superuser/logs", ""),
+    ("GET", "/api/v1/superuser/aggregatelogs", ""),
+    ("GET", "/api/v1/organization/acme/logs", ""),
+    ("GET", "/api/v1/organization/acme/aggregatelogs", ""),
     ("GET", "/api/v1/organization/acme/prototypes", ""),
     (
         "POST",
@@ -55,6 +61,8 @@ const ROUTES: [(&str, &str, &str); 36] = [
     ("PUT", "/api/v1/repository/acme/app", r#"{"description":"d"}"#),
     ("POST", "/api/v1/repository/acme/app/changevisibility", r#"{"visibility":"private"}"#),
     ("PUT", "/api/v1/repository/acme/app/changestate", r#"{"state":"NORMAL"}"#),
+    ("GET", "/api/v1/repository/acme/app/logs", ""),
+    ("GET", "/api/v1/repository/acme/app/aggregatelogs", ""),
     ("GET", "/api/v1/repository/acme/app/permissions/user/", ""),
     ("PUT", "/api/v1/repository/acme/app/permissions/team/spare#", r#"{"role":"read"}"#),
     ("DELETE", "/api/v1/repository/acme/app/permissions/team/spare#", ""),

@@ -147,3 +147,34 @@ fn a_robot_gets_no_session() {
     let (name, token) = robot(&owner, &server, "north", "builder");
     Browser::visitor(&server).sign_in(&server, &name, &token).is(403);
 }
+
+#[test]
+fn what_was_done_is_told_to_who_may_see_it_with_who_and_from_where() {
+    let server = lab();
+    let owner = Browser::of(&server, "north-owner");
+    let builder = robot(&owner, &server, "north", "builder");
+    let at = format!("/api/v1/repository/north/private/permissions/user/{}", builder.0);
+    put(&owner, &server, &at, &json!({ "role": "write" }));
+    let alice = "/api/v1/repository/north/private/permissions/user/alice";
+    put(&owner, &server, alice, &json!({ "role": "write" }));
+    server.push_image("north/private", "v1", "one");
+    let pull = || server.get("/v2/north/private/manifests/v1").header("User-Agent", "pullr/1");
+    pull().password(&builder.0, &builder.1).send().is(200);
+    server.registry.run_background().unwrap();
+    let logs = owner.get(&server, "/api/v1/organization/north/logs").is(200).json();
+    let events = logs["logs"].as_array().unwrap();
+    let find = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap();
+    let granted = find("change_repo_permission");
+    assert_eq!(granted["performer"]["name"], "north-owner");
+    assert_eq!((&granted["ip"], &granted["metadata"]["role"]), (&json!("127.0.0.1"), &json!("write")));
+    let pulled = find("pull_repo");
+    assert_eq!((&pulled["performer"]["name"], &pulled["metadata"]["tag"]), (&json!(builder.0), &json!("v1")));
+    assert!(!logs.to_string().contains(&builder.1), "no secret is in the log");
+    let east = Browser::of(&server, "east-owner");
+    east.get(&server, "/api/v1/organization/north/logs").is(403);
+    east.get(&server, "/api/v1/repository/north/private/logs").is(404);
+    let own = east.get(&server, "/api/v1/organization/east/logs").is(200).json().to_string();
+    assert!(!own.contains("north"), "{own}");
+    let all = Browser::of(&server, "root").get(&server, "/api/v1/superuser/logs").is(200).json();
+    assert!(all["next_page"].is_string(), "there are more than a page");
+}

@@ -1,0 +1,225 @@
+//! `…/logs` and `…/aggregatelogs`: what was done, as Quay tells it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hyper::Uri;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use registry_core::oci::{NamespaceName, RepositoryName};
+use registry_core::{Event, EventCursor, EventQuery, EventScope, Named as Who};
+use serde_json::{Map, Value, json};
+
+use super::avatar::Avatar;
+use super::caller::Caller;
+use super::date;
+use super::error::{ApiError, Problem};
+use super::organizations::organization;
+use super::routes::Named;
+use crate::app::App;
+use crate::wire::query::Query;
+
+/// Events of a page (Quay).
+const PAGE: usize = 20;
+/// The longest range that is counted, in days (Quay).
+const AGGREGATED_DAYS: u64 = 31;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Which form of the log is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Events,
+    Counts,
+}
+
+/// A range of days, from the beginning of the first to the end of the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    from_ms: u64,
+    until_ms: u64,
+}
+
+impl Range {
+    /// The last day, unless the query names days as Quay's pages do (`MM/DD/YYYY`); what is no day is not named.
+    fn of(query: &Query, now_ms: u64) -> Result<Self, ApiError> {
+        let day = |name| query.get(name).and_then(day_ms);
+        let until_ms = day("endtime").unwrap_or(now_ms).saturating_add(DAY_MS);
+        let from_ms = day("starttime").unwrap_or(until_ms.saturating_sub(2 * DAY_MS));
+        if from_ms < until_ms {
+            Ok(Self { from_ms, until_ms })
+        } else {
+            Err(ApiError::refused("Invalid range"))
+        }
+    }
+}
+
+/// When a day began, in milliseconds since the Unix epoch.
+fn day_ms(text: &str) -> Option<u64> {
+    let mut parts = text.split('/');
+    let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let date = Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
+    let start = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    u64::try_from(start).ok().filter(|_| parts.next().is_none())
+}
+
+fn user(who: &Who) -> Value {
+    let is_robot = who.name.contains('+');
+    json!({
+        "kind": "user",
+        "name": who.name,
+        "is_robot": is_robot,
+        "avatar": Avatar::of_entity(&who.name, is_robot),
+    })
+}
+
+/// An event; in whose namespace only superusers are told, as the others asked for one.
+fn view(event: &Event, tells_namespace: bool) -> Value {
+    let mut view = Map::new();
+    view.insert("kind".into(), json!(event.kind));
+    view.insert("metadata".into(), serde_json::from_str(&event.metadata).unwrap_or_else(|_| json!({})));
+    view.insert("ip".into(), json!(event.address));
+    view.insert("datetime".into(), json!(date(event.time_ms)));
+    if let Some(performer) = &event.performer {
+        view.insert("performer".into(), user(performer));
+    }
+    if let Some(namespace) = event.namespace.as_ref().filter(|_| tells_namespace) {
+        let avatar = Avatar::of("org", &namespace.name);
+        view.insert("namespace".into(), json!({ "kind": "org", "name": namespace.name, "avatar": avatar }));
+    }
+    Value::Object(view)
+}
+
+/// Answers for a scope that the caller may see.
+async fn told(app: &Arc<App>, scope: EventScope, uri: &Uri, form: Form) -> Result<Response, ApiError> {
+    let asked = Query::parse(uri.query().unwrap_or("")).unwrap_or_default();
+    let Range { from_ms, until_ms } = Range::of(&asked, app.registry.now_ms())?;
+    let tells_namespace = scope == EventScope::All;
+    let performer = asked.get("performer").map(str::to_owned);
+    let query = EventQuery { scope, performer, from_ms, until_ms };
+    if form == Form::Counts {
+        if until_ms - from_ms > (AGGREGATED_DAYS + 1) * DAY_MS {
+            return Err(ApiError::refused("The range is longer than 31 days"));
+        }
+        let counts = app.call(move |registry| registry.event_counts(&query)).await?;
+        let counts: Vec<Value> = counts
+            .iter()
+            .map(|row| json!({ "kind": row.kind, "count": row.count, "datetime": date(row.day_ms) }))
+            .collect();
+        return Ok(Json(json!({ "aggregated": counts })).into_response());
+    }
+    // What does not decode is the first page, as in Quay.
+    let cursor = asked.get("next_page").and_then(EventCursor::parse);
+    let page = app.call(move |registry| registry.events(&query, cursor, PAGE)).await?;
+    let events: Vec<Value> = page.events.iter().map(|event| view(event, tells_namespace)).collect();
+    let mut answer = json!({ "start_time": date(from_ms), "end_time": date(until_ms), "logs": events });
+    if let Some(next) = page.next {
+        answer["next_page"] = json!(next.to_string());
+    }
+    Ok(Json(answer).into_response())
+}
+
+async fn of_namespace(
+    app: &Arc<App>,
+    caller: &Caller,
+    name: NamespaceName,
+    uri: &Uri,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (actor, asked) = (caller.actor(), name.clone());
+    app.call(move |registry| registry.check_inspection(&actor, &asked)).await?;
+    told(app, EventScope::Namespace(name), uri, form).await
+}
+
+/// `GET /api/v1/organization/<org>/logs`.
+pub(super) async fn in_organization(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    of_namespace(&app, &caller, organization(&name)?, &uri, Form::Events).await
+}
+
+/// `GET /api/v1/organization/<org>/aggregatelogs`.
+pub(super) async fn counted_in_organization(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    of_namespace(&app, &caller, organization(&name)?, &uri, Form::Counts).await
+}
+
+/// `GET /api/v1/user/logs`: of the caller's own namespace.
+pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+    let name = organization(&caller.signed_in()?.0.name)?;
+    of_namespace(&app, &caller, name, &uri, Form::Events).await
+}
+
+/// `GET /api/v1/user/aggregatelogs`.
+pub(super) async fn counted_own(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let name = organization(&caller.signed_in()?.0.name)?;
+    of_namespace(&app, &caller, name, &uri, Form::Counts).await
+}
+
+/// `GET /api/v1/superuser/logs`: everybody's, for superusers and for who reads everything.
+pub(super) async fn everywhere(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    check_superuser(&app, &caller)?;
+    told(&app, EventScope::All, &uri, Form::Events).await
+}
+
+/// `GET /api/v1/superuser/aggregatelogs`.
+pub(super) async fn counted_everywhere(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    check_superuser(&app, &caller)?;
+    told(&app, EventScope::All, &uri, Form::Counts).await
+}
+
+fn check_superuser(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    let (account, _) = caller.freshly_signed_in()?;
+    if account.is_superuser || app.registry.settings().readers.contains(&account.name) {
+        return Ok(());
+    }
+    Err(ApiError::problem(Problem::InsufficientScope, "Unauthorized"))
+}
+
+/// `GET /api/v1/repository/<repository>/logs` and `…/aggregatelogs`.
+pub(super) async fn in_repository(
+    app: &Arc<App>,
+    caller: &Caller,
+    name: RepositoryName,
+    uri: &Uri,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let (actor, asked) = (caller.actor(), name.clone());
+    app.call(move |registry| registry.check_repository_inspection(&actor, &asked)).await?;
+    told(app, EventScope::Repository(name), uri, form).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_of_whole_days_and_the_last_one_by_default() {
+        let range = |query: &str| Range::of(&Query::parse(query).unwrap(), 100 * DAY_MS).ok();
+        let days = |from: u64, until: u64| Some(Range { from_ms: from * DAY_MS, until_ms: until * DAY_MS });
+        assert_eq!(range(""), days(99, 101));
+        assert_eq!(range("starttime=01/02/1970&endtime=01/03/1970"), days(1, 3));
+        assert_eq!(range("starttime=01/03/1970&endtime=01/01/1970"), None);
+        assert_eq!(range("starttime=1970-01-02&endtime=13/45/1970"), days(99, 101));
+    }
+}
