@@ -49,7 +49,7 @@ impl Registry {
 
     /// Notes a pull. Never waits for storage: the event is in the log within about a second, and lost if the process is
     /// killed before. A GET within five seconds after a HEAD of the same manifest, by the same performer and from the
-    /// same address, is the same pull.
+    /// same address, is the same pull; alike ones that wait together are one event, which says how many `times`.
     pub fn record_pull(&self, pull: &Pull) {
         if self.0.trail.queue.push_pull(pull, self.1.clone(), self.now_ms()) {
             self.0.trail_wake.notify();

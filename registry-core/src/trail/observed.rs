@@ -50,12 +50,16 @@ pub struct Pull {
 }
 
 impl Pull {
-    fn observed(&self) -> Observed {
+    /// The event of it, which stands for `times` pulls.
+    fn observed(&self, times: u64) -> Observed {
         let (namespace, repo) = (self.repository.namespace(), self.repository.path());
         let mut metadata = json!({"namespace": namespace, "repo": repo, "mediaType": self.media_type});
         match &self.reference {
             Reference::Tag(tag) => metadata["tag"] = tag.as_str().into(),
             Reference::Digest(digest) => metadata["manifest_digest"] = digest.to_string().into(),
+        }
+        if times > 1 {
+            metadata["times"] = times.into();
         }
         Observed {
             kind: "pull_repo".to_owned(),
@@ -75,6 +79,15 @@ pub(crate) struct Waiting {
     pub(crate) time_ms: u64,
 }
 
+/// A pull that waits, with when the first of its kind was, and how many there were.
+#[derive(Debug)]
+struct WaitingPull {
+    pull: Pull,
+    origin: Option<Arc<Origin>>,
+    time_ms: u64,
+    times: u64,
+}
+
 /// What waits to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(Mutex<State>);
@@ -82,17 +95,26 @@ pub(crate) struct Queue(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<Waiting>,
+    /// Pulls by what tells them apart: one event for all that are alike, as clients ask again and again.
+    pulls: HashMap<Asked, WaitingPull>,
     dropped: u64,
     /// When a manifest was asked for with HEAD.
     heads: HashMap<Head, u64>,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Head {
     performer: Option<PrincipalId>,
     address: String,
-    repository: String,
+    repository: RepositoryName,
     digest: Digest,
+}
+
+/// What alike pulls have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    head: Head,
+    reference: Reference,
 }
 
 impl Queue {
@@ -105,39 +127,70 @@ impl Queue {
         })
     }
 
-    /// Adds a pull, unless it is a GET that follows its HEAD. True if it is time to write them.
+    /// Adds a pull, unless it is a GET that follows its HEAD, to those that wait and are alike. True if it is time to write
+    /// them.
     pub(crate) fn push_pull(&self, pull: &Pull, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
         let head = Head {
             performer: principal(&pull.actor),
             address: origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default(),
-            repository: pull.repository.as_str().to_owned(),
+            repository: pull.repository.clone(),
             digest: pull.digest,
         };
-        let observed = pull.observed();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if pull.is_head {
-            state.remember(head, now_ms);
+            state.remember(head.clone(), now_ms);
         } else if state.heads.remove(&head).is_some_and(|head_ms| is_recent(head_ms, now_ms)) {
             return false;
         }
-        state.push(Waiting { observed, origin, time_ms: now_ms })
+        state.push_pull(head, pull, origin, now_ms)
     }
 
     /// Takes all that waits, and how many events were dropped since the last time.
     pub(crate) fn take(&self) -> (Vec<Waiting>, u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
+        let mut waiting = std::mem::take(&mut state.waiting);
+        let (pulls, dropped) = (std::mem::take(&mut state.pulls), std::mem::take(&mut state.dropped));
+        drop(state);
+        waiting.extend(pulls.into_values().map(|WaitingPull { pull, origin, time_ms, times }| Waiting {
+            observed: pull.observed(times),
+            origin,
+            time_ms,
+        }));
+        waiting.sort_by_key(|waiting| waiting.time_ms);
+        (waiting, dropped)
     }
 }
 
 impl State {
     fn push(&mut self, waiting: Waiting) -> bool {
-        if self.waiting.len() >= WAITING_MAX {
+        if self.is_full() {
             self.dropped += 1;
             return false;
         }
         self.waiting.push(waiting);
-        self.waiting.len() == WAITING_MAX / 2
+        self.is_half_full()
+    }
+
+    fn push_pull(&mut self, head: Head, pull: &Pull, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
+        let asked = Asked { head, reference: pull.reference.clone() };
+        if let Some(alike) = self.pulls.get_mut(&asked) {
+            alike.times += 1;
+            return false;
+        }
+        if self.is_full() {
+            self.dropped += 1;
+            return false;
+        }
+        self.pulls.insert(asked, WaitingPull { pull: pull.clone(), origin, time_ms: now_ms, times: 1 });
+        self.is_half_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() + self.pulls.len() >= WAITING_MAX
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.waiting.len() + self.pulls.len() == WAITING_MAX / 2
     }
 
     fn remember(&mut self, head: Head, now_ms: u64) {
@@ -201,8 +254,23 @@ mod tests {
         queue.push_pull(&pull(true, b"a"), from("1"), 0);
         queue.push_pull(&pull(false, b"a"), from("2"), 0);
         queue.push_pull(&pull(false, b"b"), from("1"), 0);
+        assert_eq!(queue.take().0.len(), 3);
         queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS);
-        assert_eq!(queue.take().0.len(), 4);
+        assert_eq!(queue.take().0.len(), 1);
+    }
+
+    #[test]
+    fn pulls_that_are_alike_are_one_event_that_counts_them() {
+        let queue = Queue::default();
+        for _ in 0..3 {
+            queue.push_pull(&pull(false, b"a"), from("1"), 7);
+        }
+        queue.push_pull(&pull(false, b"a"), from("2"), 7);
+        let (mut waiting, _) = queue.take();
+        waiting.sort_by_key(|waiting| waiting.observed.metadata.len());
+        let metadata: Vec<_> = waiting.iter().map(|waiting| waiting.observed.metadata.as_str()).collect();
+        assert_eq!(metadata.len(), 2);
+        assert!(!metadata[0].contains("times") && metadata[1].contains(r#""times":3"#), "{metadata:?}");
     }
 
     #[test]
@@ -219,7 +287,8 @@ mod tests {
     #[test]
     fn what_a_full_queue_drops_is_counted() {
         let queue = Queue::default();
-        let calls = (0..WAITING_MAX + 3).filter(|_| queue.push_pull(&pull(false, b"a"), None, 0)).count();
+        let push = |number: usize| queue.push_pull(&pull(false, &number.to_be_bytes()), None, 0);
+        let calls = (0..WAITING_MAX + 3).filter(|number| push(*number)).count();
         assert_eq!(calls, 1, "the background is called once, in time");
         let (waiting, dropped) = queue.take();
         assert_eq!((waiting.len(), dropped), (WAITING_MAX, 3));
