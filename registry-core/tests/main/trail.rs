@@ -273,8 +273,9 @@ fn pulls_survive_a_log_that_fails_and_a_kill_once_they_were_written() {
 #[test]
 fn pulls_beyond_the_queue_are_counted_in_an_event() {
     let site = Site::new();
-    for _ in 0..8192 + 5 {
-        site.registry.record_pull(&pull_of(Actor::Anonymous, AT));
+    for number in 0..8192u64 + 5 {
+        let digest = digest(&number.to_be_bytes());
+        site.registry.record_pull(&Pull { digest, ..pull_of(Actor::Anonymous, AT) });
     }
     let dropped: Vec<Event> = events(&site.registry, &everything())
         .into_iter()
@@ -308,8 +309,8 @@ fn pulled(count: u64) -> Site {
         site.clock.advance_ms(1000);
         let number = usize::try_from(number).unwrap();
         site.registry.record_pull(&pull_of(users[number / 2 % 2], at[number % 2]));
+        site.registry.run_background().unwrap();
     }
-    site.registry.run_background().unwrap();
     site
 }
 

@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
-use registry_core::{AccountChange, AccountInfo};
+use registry_core::oci::NamespaceName;
+use registry_core::{AccountChange, AccountInfo, Actor, OrganizationInfo, Principal};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::avatar::Avatar;
 use super::body::Fields;
@@ -52,19 +53,24 @@ struct OwnView {
     location: Option<String>,
     is_free_account: bool,
     has_password_set: bool,
-    organizations: [Value; 0],
+    organizations: Vec<Value>,
 }
 
 impl UserView {
     /// The view that `viewer` has of an account.
-    fn new(account: &AccountInfo, viewer: Option<&AccountInfo>, app: &App) -> Self {
+    fn new(
+        account: &AccountInfo,
+        viewer: Option<&AccountInfo>,
+        organizations: &[OrganizationInfo],
+        app: &App,
+    ) -> Self {
         let is_own = viewer.is_some_and(|viewer| viewer.id == account.id);
         let is_superuser = viewer.is_some_and(|viewer| viewer.is_superuser);
         Self {
             anonymous: false,
             username: account.name.clone(),
             avatar: Avatar::of_user(account),
-            own: is_own.then(|| OwnView::new(account, app)),
+            own: is_own.then(|| OwnView::new(account, organizations, app)),
             // To others it is said only by superusers, and of oneself only where it is so.
             super_user: is_superuser.then_some(account.is_superuser),
         }
@@ -72,7 +78,7 @@ impl UserView {
 }
 
 impl OwnView {
-    fn new(account: &AccountInfo, app: &App) -> Self {
+    fn new(account: &AccountInfo, organizations: &[OrganizationInfo], app: &App) -> Self {
         Self {
             can_create_repo: true,
             is_me: true,
@@ -90,7 +96,7 @@ impl OwnView {
             location: None,
             is_free_account: true,
             has_password_set: true,
-            organizations: [],
+            organizations: organizations.iter().map(in_organization).collect(),
         }
     }
 }
@@ -98,7 +104,29 @@ impl OwnView {
 /// `GET /api/v1/user`: the caller.
 pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
     let (account, _) = caller.signed_in().map_err(|error| error.with("session_required", false))?;
-    Ok(Json(UserView::new(account, Some(account), &app)).into_response())
+    let organizations = organizations_of(&app, caller.actor()).await?;
+    Ok(Json(UserView::new(account, Some(account), &organizations, &app)).into_response())
+}
+
+/// The organizations that somebody is in a team of, as they see them.
+async fn organizations_of(app: &Arc<App>, actor: Actor) -> Result<Vec<OrganizationInfo>, ApiError> {
+    let organizations = app.call(move |registry| {
+        let names = registry.organizations_of(&actor)?;
+        let names = names.iter().filter_map(|name| name.parse::<NamespaceName>().ok());
+        names.map(|name| registry.organization(&actor, &name)).collect()
+    });
+    Ok(organizations.await?)
+}
+
+fn in_organization(info: &OrganizationInfo) -> Value {
+    json!({
+        "name": info.name,
+        "avatar": Avatar::of("org", &info.name),
+        "can_create_repo": info.can_create,
+        "public": false,
+        "is_org_admin": info.is_admin,
+        "preferred_namespace": false,
+    })
 }
 
 /// `GET /api/v1/users/<name>`: anybody, but no organization.
@@ -110,7 +138,11 @@ pub(super) async fn named(
     caller.check_anonymous_access(&app)?;
     let found = app.ask(move |registry| registry.find_user(&name)).await?;
     let account = found.ok_or_else(ApiError::missing)?;
-    Ok(Json(UserView::new(&account, caller.account(), &app)).into_response())
+    let organizations = match caller.account() {
+        Some(own) if own.id == account.id => organizations_of(&app, caller.actor()).await?,
+        _ => Vec::new(),
+    };
+    Ok(Json(UserView::new(&account, caller.account(), &organizations, &app)).into_response())
 }
 
 /// `PUT /api/v1/user`: the caller's password and e-mail address.
@@ -138,7 +170,15 @@ pub(super) async fn change(
         registry.find_user(&name)
     });
     let account = changed.await?.ok_or_else(ApiError::not_signed_in)?;
-    Ok(Json(UserView::new(&account, Some(&account), &app)).into_response())
+    let organizations = organizations_of(&app, Actor::User(renewed(&app, &account).await?)).await?;
+    Ok(Json(UserView::new(&account, Some(&account), &organizations, &app)).into_response())
+}
+
+/// Who the account is now: a new password has ended what the call came with.
+async fn renewed(app: &Arc<App>, account: &AccountInfo) -> Result<Principal, ApiError> {
+    let name = account.name.clone();
+    let account = app.ask(move |registry| registry.account(&name)).await?;
+    account.map(|account| account.principal).ok_or_else(ApiError::not_signed_in)
 }
 
 /// Whether mail could be sent there; only sending some would tell more.

@@ -141,9 +141,12 @@ fn a_robot_with_a_new_token_is_refused_with_the_old_one_and_with_what_that_got()
 }
 
 #[test]
-fn a_robot_gets_no_session() {
+fn a_robot_gets_no_session_and_people_see_where_they_belong() {
     let server = lab();
     let owner = Browser::of(&server, "north-owner");
+    let own = owner.get(&server, "/api/v1/user").is(200).json();
+    let organization = &own["organizations"][0];
+    assert_eq!((&organization["name"], &organization["is_org_admin"]), (&json!("north"), &json!(true)));
     let (name, token) = robot(&owner, &server, "north", "builder");
     Browser::visitor(&server).sign_in(&server, &name, &token).is(403);
 }
