@@ -7,9 +7,8 @@ use crate::Error;
 use crate::access::Role;
 use crate::metadata::{Rows, WriteTxn};
 
-/// Rows of one grantee or one repository that a write takes away at once. A repository that is removed here was never
-/// used, and what a principal or a team has beyond that is refused until it is taken away in other ways.
-const AT_ONCE: usize = 1000;
+/// Grants that a write takes away at once.
+const AT_ONCE: usize = 500;
 
 /// Grants a role, in the place of what was granted before.
 pub(crate) fn put(txn: &mut WriteTxn<'_>, at: Granted, to: Grantee, role: Role) {
@@ -27,12 +26,16 @@ pub(crate) fn delete(txn: &mut WriteTxn<'_>, at: Granted, from: Grantee) -> Resu
     Ok(role)
 }
 
-/// Takes every grant on a repository away.
-pub(crate) fn delete_all(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
-    for ((_, grantee), _) in txn.scan(&GRANTS, &(at.repository,), None, AT_ONCE)? {
+/// Takes every grant on a repository away; false, and nothing is, if they are more than one write may touch.
+pub(crate) fn delete_all(txn: &mut WriteTxn<'_>, at: Granted) -> Result<bool, Error> {
+    let grants = txn.scan(&GRANTS, &(at.repository,), None, AT_ONCE)?;
+    if grants.len() == AT_ONCE {
+        return Ok(false);
+    }
+    for ((_, grantee), _) in grants {
         delete(txn, at, grantee)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Takes some of what a principal or a team was granted away, everywhere or in one namespace; true once nothing is left.

@@ -141,7 +141,10 @@ pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Resul
     if row.was_created || row.had_manifest || row.blobs > 0 || row.uploads > 0 {
         return Ok(());
     }
-    grants::delete_all(txn, at)?;
+    // One on which so much was granted is no accident of a push, and stays.
+    if !grants::delete_all(txn, at)? {
+        return Ok(());
+    }
     txn.delete(&REPOSITORIES, &(at.namespace, row.path));
     txn.delete(&REPOSITORY, &at.repository);
     Ok(())

@@ -23,7 +23,7 @@ pub(super) fn organization(name: &str) -> Result<NamespaceName, ApiError> {
     name.parse().map_err(|_| ApiError::problem(super::error::Problem::NotFound, "Not Found"))
 }
 
-/// The order of keys is Quay's.
+/// An organization, with what the caller may see of it.
 pub(super) fn view(info: &OrganizationInfo, app: &App) -> Value {
     let mut view = Map::new();
     view.insert("name".into(), json!(info.name));

@@ -22,7 +22,7 @@ use crate::app::App;
 /// The longest description, in characters (Quay).
 const DESCRIPTION_MAX_CHARS: usize = 255;
 
-/// The order of keys is Quay's. The token is there for those who administer the namespace.
+/// A robot. The token is there for those who administer the namespace.
 fn view(info: &RobotInfo, app: &App) -> Map<String, Value> {
     let mut view = Map::new();
     view.insert("name".into(), json!(info.name));
