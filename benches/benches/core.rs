@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use registry_core::oci::{Algorithm, Digest, Manifest, NamespaceName, Reference, RepositoryName};
-use registry_core::{Actor, Registry, Settings};
+use registry_core::{Action, Actor, NewUser, Principal, Registry, Role, Settings, TeamRole, To};
 
 const OWNER: Actor = Actor::Owner;
 
@@ -142,5 +142,46 @@ fn writes(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, digests, manifests, tag_listings, writes);
+/// Whether somebody in 50 teams of one organization may push, among 1,000 organizations with 10 repositories each.
+fn permissions(criterion: &mut Criterion) {
+    let site = Site::new();
+    let registry = &site.registry;
+    let user = NewUser {
+        name: "dev".parse().expect("a name"),
+        email: String::new(),
+        password_hash: String::new(),
+        is_superuser: false,
+    };
+    let id = registry.create_user(&user).expect("a user");
+    let dev = Actor::User(Principal { id, generation: 1 });
+    std::thread::scope(|scope| {
+        for thread in 0..50 {
+            scope.spawn(move || {
+                for number in (thread..1000).step_by(50) {
+                    let organization = format!("org{number}").parse().expect("a name");
+                    registry.create_organization(&OWNER, &organization, "").expect("an organization");
+                    for repository in 0..10 {
+                        let name = name(&format!("org{number}/repo{repository}"));
+                        registry.create_repository(&OWNER, &name, false).expect("a repository");
+                    }
+                }
+            });
+        }
+    });
+    let organization = "org500".parse().expect("a name");
+    for number in 0..50 {
+        let team = format!("team{number}");
+        let team_name = team.parse().expect("a name");
+        registry.put_team(&OWNER, &organization, &team_name, TeamRole::Member, None).expect("a team");
+        registry.add_team_member(&OWNER, &organization, &team, "dev").expect("a member");
+    }
+    let at = name("org500/repo5");
+    registry.grant(&OWNER, &at, To::Team("team49"), Role::Write).expect("a grant");
+    assert!(registry.may(&dev, &at, Action::Push));
+    criterion.bench_function("permission check, 50 teams", |bench| {
+        bench.iter(|| registry.may(&dev, black_box(&at), Action::Push));
+    });
+}
+
+criterion_group!(benches, digests, manifests, tag_listings, writes, permissions);
 criterion_main!(benches);
