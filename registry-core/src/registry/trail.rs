@@ -98,9 +98,10 @@ impl Registry {
     fn scope(&self, query: &EventQuery) -> Result<Option<Scope>, Error> {
         self.0.metadata.read(|rows| {
             let performer = match &query.performer {
-                Some(name) => match accounts::find(rows, name)? {
-                    Some((id, _)) => Some(id),
-                    None => return Ok(None),
+                Some(name) => match accounts::principal(rows, name) {
+                    Ok((id, _)) => Some(id),
+                    Err(Error::PrincipalUnknown(_)) => return Ok(None),
+                    Err(error) => return Err(error),
                 },
                 None => None,
             };

@@ -28,7 +28,7 @@ pub enum EventScope {
 pub struct EventQuery {
     /// Whose.
     pub scope: EventScope,
-    /// Only those that the user of this name performed.
+    /// Only those that the user or robot of this name performed.
     pub performer: Option<String>,
     /// From this time on, in milliseconds since the Unix epoch.
     pub from_ms: u64,

@@ -410,3 +410,20 @@ fn every_change_leaves_its_event_and_what_is_refused_leaves_none() {
     );
     site.settle();
 }
+
+#[test]
+fn what_a_robot_did_is_found_by_its_name() {
+    let (site, alice) = site();
+    let ci = robot(&site, &alice, "acme", "ci", false);
+    site.registry.grant(&alice, &name("acme/app"), To::Principal("acme+ci"), Role::Write).unwrap();
+    site.put_as(&ci, "acme/app", "v2", &crate::support::image(&["layer"])).unwrap();
+    site.registry.run_background().unwrap();
+    let by = |performer: &str| {
+        let scope = EventScope::Namespace(org("acme"));
+        let query = EventQuery { scope, performer: Some(performer.into()), from_ms: 0, until_ms: u64::MAX };
+        let page = site.registry.events(&query, None, 10).unwrap();
+        page.events.into_iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(by("acme+ci"), ["push_repo"]);
+    assert_eq!(by("acme+ghost"), Vec::<String>::new());
+}
