@@ -111,6 +111,29 @@ impl fmt::Display for NamespaceAction {
     }
 }
 
+/// What an operation does to the registry as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistryAction {
+    /// Seeing every user, every organization and what was done by whom.
+    Survey,
+    /// Creating, changing and deleting users; renaming, deleting and taking over namespaces.
+    Govern,
+}
+
+impl RegistryAction {
+    /// Every action, so that tests leave none out.
+    pub const ALL: [Self; 2] = [Self::Survey, Self::Govern];
+}
+
+impl fmt::Display for RegistryAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Survey => "survey",
+            Self::Govern => "govern",
+        })
+    }
+}
+
 /// A role on a repository; each contains those before it (Quay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -285,6 +308,19 @@ pub(crate) fn decide_in_namespace(facts: &NamespaceFacts, action: NamespaceActio
         Who::Unrestricted => Verdict::Hidden,
         _ if is_granted && facts.exists => Verdict::Granted,
         _ => Verdict::Denied,
+    }
+}
+
+/// Decides one action on the whole registry (Quay's superuser panel, which needs no full access).
+pub(crate) fn decide_in_registry(who: Who, is_superuser: bool, action: RegistryAction) -> Verdict {
+    let is_granted = match action {
+        RegistryAction::Survey => is_superuser || who == Who::Reader,
+        RegistryAction::Govern => is_superuser,
+    };
+    match who {
+        _ if is_granted => Verdict::Granted,
+        Who::Anonymous => Verdict::SignIn,
+        Who::Unrestricted | Who::Reader | Who::SignedIn => Verdict::Denied,
     }
 }
 

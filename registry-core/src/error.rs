@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::access::{Action, NamespaceAction};
+use crate::access::{Action, NamespaceAction, RegistryAction};
 use crate::oci::{Digest, RepositoryName};
 
 /// Why an operation was refused or failed. After any of these, nothing of the operation happened; but
@@ -72,6 +72,13 @@ pub enum Error {
         /// Where.
         namespace: String,
     },
+    /// The action on the whole registry is not granted to the actor.
+    #[error("to {0} the registry is not granted")]
+    DeniedInRegistry(RegistryAction),
+    /// The account is named in the configuration as a superuser's, or its robots are: it cannot be deleted, renamed or taken
+    /// over, as whoever came to have the name next would be one.
+    #[error("{0} is named in the configuration of superusers")]
+    Privileged(String),
     /// No user or organization has the name.
     #[error("namespace {0} is not known")]
     NamespaceUnknown(String),

@@ -5,6 +5,7 @@
 pub(crate) mod accounts;
 pub(crate) mod authorize;
 pub(crate) mod blobs;
+pub(crate) mod deletion;
 pub(crate) mod grants;
 pub(crate) mod keys;
 pub(crate) mod manifests;

@@ -9,6 +9,7 @@ mod blobs;
 mod catalog;
 mod keys;
 mod manifests;
+mod namespaces;
 mod organizations;
 mod permissions;
 mod prototypes;
@@ -54,7 +55,7 @@ use crate::trail::{Archives, Origin};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// Uploads that are saved while they go on, at once. Others wait for their saves.
 const SAVES: usize = 16;
 /// Name of the row that is there only while no server runs: its absence at start means an unclean stop.

@@ -87,7 +87,7 @@ fn organization_routes() -> Router<Arc<App>> {
         .both(&format!("{ORG}/aggregatelogs"), get(logs::counted_in_organization))
         .both("/api/v1/user/robots", get(robots::list_own))
         .both(&format!("{ORG}/robots"), get(robots::list))
-        .both(ORG, get(organizations::get).put(organizations::change))
+        .both(ORG, get(organizations::get).put(organizations::change).delete(organizations::delete))
         .both(&format!("{ORG}/members"), get(organizations::members))
         .both(
             &format!("{ORG}/members/{{name}}"),

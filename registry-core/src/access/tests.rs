@@ -73,6 +73,31 @@ fn the_policy_is_the_reviewed_table() {
     assert_eq!(policy(), include_str!("policy.expected"), "\n{}", policy());
 }
 
+fn registry_policy() -> String {
+    let mut table = String::new();
+    for who in Who::ALL {
+        // Who is unrestricted is one, and neither readers nor those who are not signed in are.
+        let can_be: &[bool] = match who {
+            Who::Unrestricted => &[true],
+            Who::Reader | Who::Anonymous => &[false],
+            Who::SignedIn => &[false, true],
+        };
+        for &is_superuser in can_be {
+            write!(table, "{who:?} {}:", if is_superuser { "superuser" } else { "-" }).unwrap();
+            for action in RegistryAction::ALL {
+                write!(table, " {action}={:?}", decide_in_registry(who, is_superuser, action)).unwrap();
+            }
+            table.push('\n');
+        }
+    }
+    table
+}
+
+#[test]
+fn the_policy_of_the_registry_is_the_reviewed_table() {
+    assert_eq!(registry_policy(), include_str!("registry.expected"), "\n{}", registry_policy());
+}
+
 #[test]
 fn the_policy_of_namespaces_is_the_reviewed_table() {
     assert_eq!(namespace_policy(), include_str!("namespaces.expected"), "\n{}", namespace_policy());

@@ -9,7 +9,7 @@ use crate::model::keys::NamespaceId;
 use crate::model::records::{Count, Totals};
 use crate::model::tables::{
     BLOB_GRACE, BLOB_REPOSITORIES, BLOBS, MANIFEST_BLOBS, MANIFEST_LINKS, MANIFESTS, NAMESPACE_BLOBS,
-    REPOSITORY, REPOSITORY_BLOBS, TOTALS, UPLOAD_EXPIRY, UPLOADS,
+    REPOSITORY, REPOSITORY_BLOBS, REPOSITORY_UPLOADS, TOTALS, UPLOAD_EXPIRY, UPLOADS,
 };
 use crate::model::totals::{row_of, row_of_upload};
 use crate::oci::Digest;
@@ -18,8 +18,11 @@ pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error
     references(rows, findings)?;
     links(rows, findings)?;
     totals(rows, findings)?;
-    let expiry = all(rows, &UPLOADS)?.iter().map(|(id, row)| ((row.expires_ms, *id), ())).collect();
+    let uploads = all(rows, &UPLOADS)?;
+    let expiry = uploads.iter().map(|(id, row)| ((row.expires_ms, *id), ())).collect();
     findings.compare("upload expiry", &expiry, &all(rows, &UPLOAD_EXPIRY)?);
+    let in_repositories = uploads.iter().map(|(id, row)| ((row.repository, *id), ())).collect();
+    findings.compare("repository uploads", &in_repositories, &all(rows, &REPOSITORY_UPLOADS)?);
     Ok(())
 }
 

@@ -121,7 +121,10 @@ fn holds(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), E
         findings.require(is_right, || format!("holds: {hold:?} of {digest} holds nothing"));
     }
     let held: BTreeSet<_> = holds.keys().map(|(repository, digest, _)| (*repository, *digest)).collect();
-    for (repository, digest) in links.keys() {
+    let repositories = all(rows, &REPOSITORY)?;
+    // What a deleted repository held goes in steps, its tags first.
+    let is_live = |id: &RepositoryId| repositories.get(id).is_none_or(|row| !row.is_deleted);
+    for (repository, digest) in links.keys().filter(|(repository, _)| is_live(repository)) {
         findings.require(held.contains(&(*repository, *digest)), || format!("holds: nothing holds {digest}"));
     }
     Ok(())

@@ -19,10 +19,12 @@ pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error
 
 fn namespaces(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     let by_id = all(rows, &NAMESPACE)?;
-    let names = by_id.iter().map(|(id, row)| (row.name.clone(), *id)).collect();
+    let live = by_id.iter().filter(|(_, row)| !row.is_deleted);
+    let names = live.map(|(id, row)| (row.name.clone(), *id)).collect();
     findings.compare("namespaces", &names, &all(rows, &NAMESPACES)?);
     for (id, user) in all(rows, &USERS)?.into_iter().filter(|(_, user)| user.robot_of.is_none()) {
-        let is_named = by_id.get(&NamespaceId::from(id)).is_some_and(|row| row.name == user.name);
+        let home = by_id.get(&NamespaceId::from(id));
+        let is_named = user.is_deleted || home.is_some_and(|row| row.name == user.name);
         findings.require(is_named, || format!("users: {} has no namespace", user.name));
     }
     Ok(())
@@ -31,7 +33,7 @@ fn namespaces(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
 fn listings(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     let repositories = all(rows, &REPOSITORY)?;
     let listed = |is_shown: &dyn Fn(&crate::model::records::Repository) -> bool| -> BTreeMap<_, _> {
-        let shown = repositories.iter().filter(|(_, row)| is_shown(row));
+        let shown = repositories.iter().filter(|(_, row)| !row.is_deleted && is_shown(row));
         shown.map(|(id, row)| ((row.namespace, row.path.clone()), *id)).collect()
     };
     findings.compare("repositories", &listed(&|_| true), &all(rows, &REPOSITORIES)?);
@@ -47,7 +49,7 @@ fn listings(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
                 row.name, row.public_repositories
             )
         });
-        if count > 0 {
+        if count > 0 && !row.is_deleted {
             with_public.insert(row.name, id);
         }
     }

@@ -24,7 +24,7 @@ fn robots(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     for (id, user) in all(rows, &USERS)? {
         let Some(namespace) = user.robot_of else { continue };
         match robots.get(&id) {
-            Some(robot) => drop(names.insert((namespace, robot.short_name.clone()), id)),
+            Some(_) => drop(names.insert((namespace, user.name), id)),
             None => findings.require(false, || format!("robots: {} has no row", user.name)),
         }
     }

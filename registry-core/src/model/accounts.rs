@@ -1,9 +1,10 @@
 //! Users, and the namespaces that bear their names.
 
-use super::keys::NamespaceId;
+use super::authorize::namespace_row;
+use super::keys::{Grantee, NamespaceId};
 use super::records::{Namespace, User};
-use super::robots;
-use super::tables::{NAMESPACE, NAMESPACES, USERS};
+use super::tables::{MEMBERSHIPS, NAMESPACE, NAMESPACES, USERS};
+use super::{grants, robots, teams};
 use crate::Error;
 use crate::access::PrincipalId;
 use crate::metadata::{Rows, WriteTxn};
@@ -17,8 +18,7 @@ pub(crate) fn create(txn: &mut WriteTxn<'_>, id: PrincipalId, user: &User) -> Re
         name: user.name.clone(),
         is_organization: false,
         created_ms: user.created_ms,
-        public_repositories: 0,
-        email: String::new(),
+        ..Namespace::default()
     };
     create_namespace(txn, id.into(), &namespace)?;
     txn.put(&USERS, &id, user);
@@ -71,10 +71,37 @@ pub(crate) fn has_users(rows: &impl Rows) -> Result<bool, Error> {
 pub(crate) fn find(rows: &impl Rows, name: &str) -> Result<Option<(PrincipalId, User)>, Error> {
     let Some(namespace) = rows.get(&NAMESPACES, &name.to_owned())? else { return Ok(None) };
     let id = PrincipalId(namespace.0);
-    Ok(rows.get(&USERS, &id)?.map(|user| (id, user)))
+    Ok(get(rows, id)?.map(|user| (id, user)))
 }
 
-/// Changes the user's row.
+/// The account as it is shown: a robot's name is `namespace+name`, so that renaming a namespace costs nothing. None if it
+/// is gone or being deleted. What is put back must come from [`update`].
+pub(crate) fn get(rows: &impl Rows, id: PrincipalId) -> Result<Option<User>, Error> {
+    let user = rows.get(&USERS, &id)?.filter(|user| !user.is_deleted);
+    let Some(mut user) = user else { return Ok(None) };
+    if let Some(home) = user.robot_of {
+        let home = namespace_row(rows, home)?;
+        if home.is_deleted {
+            return Ok(None);
+        }
+        user.name = format!("{}+{}", home.name, user.name);
+    }
+    Ok(Some(user))
+}
+
+/// One step of taking away what an account was granted and the teams that it is in; true once nothing is left.
+pub(crate) fn strip_step(txn: &mut WriteTxn<'_>, id: PrincipalId, limit: usize) -> Result<bool, Error> {
+    if !grants::delete_some_of(txn, Grantee::Principal(id), None, limit)? {
+        return Ok(false);
+    }
+    let memberships = txn.scan(&MEMBERSHIPS, &(id,), None, limit)?;
+    for ((_, organization, team), ()) in &memberships {
+        teams::drop_member(txn, *team, *organization, id)?;
+    }
+    Ok(memberships.len() < limit)
+}
+
+/// Changes the user's row; gives it as it is stored.
 ///
 /// # Errors
 /// [`Error::CredentialRevoked`] if the user is gone.

@@ -163,6 +163,10 @@ pub(crate) enum Reference {
     Withdrawn,
     /// A withdrawn one came back.
     Revived,
+    /// A manifest that refers to it goes, and was present.
+    Dropped,
+    /// A withdrawn one goes.
+    WithdrawnDropped,
 }
 
 /// Counts a change of a manifest's reference. A blob that a manifest takes needs its grace no longer.
@@ -177,12 +181,24 @@ pub(crate) fn count_reference(
         Reference::Taken => blob.manifests += 1,
         Reference::Withdrawn => (blob.manifests, blob.withdrawn) = (blob.manifests - 1, blob.withdrawn + 1),
         Reference::Revived => (blob.manifests, blob.withdrawn) = (blob.manifests + 1, blob.withdrawn - 1),
+        Reference::Dropped => blob.manifests -= 1,
+        Reference::WithdrawnDropped => blob.withdrawn -= 1,
     }
+    let is_kept = blob.manifests + blob.withdrawn > 0 || blob.grace_ms.is_some();
     if blob.manifests > 0 {
         set_grace(txn, at, digest, &mut blob, None);
     }
     store(txn, at, digest, &blob);
-    Ok(())
+    if is_kept { Ok(()) } else { unlink(txn, at, digest) }
+}
+
+/// Unlinks some of the repository's blobs, whatever keeps them; true once none is left.
+pub(crate) fn unlink_some(txn: &mut WriteTxn<'_>, at: Granted, limit: usize) -> Result<bool, Error> {
+    let some = txn.scan(&REPOSITORY_BLOBS, &(at.repository,), None, limit)?;
+    for ((_, digest), _) in &some {
+        unlink(txn, at, digest)?;
+    }
+    Ok(some.len() < limit)
 }
 
 fn set_grace(

@@ -26,6 +26,15 @@ pub(crate) fn delete(txn: &mut WriteTxn<'_>, at: Granted, from: Grantee) -> Resu
     Ok(role)
 }
 
+/// Takes some of the grants on a repository away; true once none is left.
+pub(crate) fn delete_some(txn: &mut WriteTxn<'_>, at: Granted, limit: usize) -> Result<bool, Error> {
+    let grants = txn.scan(&GRANTS, &(at.repository,), None, limit)?;
+    for ((_, grantee), _) in &grants {
+        delete(txn, at, *grantee)?;
+    }
+    Ok(grants.len() < limit)
+}
+
 /// Takes every grant on a repository away; false, and nothing is, if they are more than one write may touch.
 pub(crate) fn delete_all(txn: &mut WriteTxn<'_>, at: Granted) -> Result<bool, Error> {
     let grants = txn.scan(&GRANTS, &(at.repository,), None, AT_ONCE)?;

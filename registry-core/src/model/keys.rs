@@ -305,6 +305,12 @@ pub(crate) enum Work {
     EndTags(Digest),
     /// A subject came after its referrers: it holds them now, and their own push no longer does.
     HoldReferrers(Digest),
+    /// Remove what is left of a deleted repository.
+    PurgeRepository,
+    /// Remove what is left of a deleted account.
+    PurgeAccount,
+    /// Remove what is left of a deleted namespace.
+    PurgeNamespace,
 }
 
 impl Component for Work {
@@ -312,12 +318,18 @@ impl Component for Work {
         match self {
             Self::EndTags(digest) => (1u8, *digest).write(out),
             Self::HoldReferrers(subject) => (2u8, *subject).write(out),
+            Self::PurgeRepository => out.push(3),
+            Self::PurgeAccount => out.push(4),
+            Self::PurgeNamespace => out.push(5),
         }
     }
     fn read(input: &mut &[u8]) -> Option<Self> {
         match take::<1>(input)? {
             [1] => Digest::read(input).map(Self::EndTags),
             [2] => Digest::read(input).map(Self::HoldReferrers),
+            [3] => Some(Self::PurgeRepository),
+            [4] => Some(Self::PurgeAccount),
+            [5] => Some(Self::PurgeNamespace),
             _ => None,
         }
     }

@@ -1,5 +1,8 @@
 //! Manifests in repositories: links, edges, what holds them, withdrawal.
 
+mod forget;
+
+pub(crate) use self::forget::forget_some;
 use super::authorize::Granted;
 use super::blobs::{self, Reference};
 use super::keys::{Hold, Work};

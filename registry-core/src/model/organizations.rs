@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::accounts::create_namespace;
+use super::accounts::{self, create_namespace};
 use super::keys::{NamespaceId, TeamId};
 use super::records::{Namespace, Team};
-use super::tables::{MEMBERSHIPS, TEAM_MEMBERS, TEAM_ROLES};
+use super::tables::{MEMBERSHIPS, TEAM_MEMBERS, TEAM_NAMES, TEAM_ROLES};
 use super::teams;
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole};
@@ -39,19 +39,39 @@ pub(crate) fn create(
         name: new.name.clone(),
         is_organization: true,
         created_ms: new.stamp.now_ms,
-        public_repositories: 0,
         email: new.email.clone(),
+        ..Namespace::default()
     };
     create_namespace(txn, new.id, &row)?;
-    let owners =
-        Team { organization: new.id, name: OWNERS.to_owned(), role: TeamRole::Admin, ..Team::default() };
-    teams::create(txn, new.owners, &owners);
+    create_owners(txn, new.id, new.owners)?;
     if let Actor::User(owner) = actor {
         teams::add(txn, new.owners, owner.id)?;
     }
     let metadata = json!({"email": new.email, "namespace": new.name});
     new.stamp.record_in(txn, 0, (new.id, &new.name), "org_create", &metadata)?;
     Ok(new.id)
+}
+
+/// Makes the team of those who administer the organization, under a name that is free.
+pub(crate) fn create_owners(
+    txn: &mut WriteTxn<'_>,
+    organization: NamespaceId,
+    id: TeamId,
+) -> Result<TeamId, Error> {
+    let mut name = OWNERS.to_owned();
+    while txn.contains(&TEAM_NAMES, &(organization, name.clone()))? {
+        name.push_str("-new");
+    }
+    teams::create(txn, id, &Team { organization, name, role: TeamRole::Admin, ..Team::default() });
+    Ok(id)
+}
+
+/// The organizations that a principal is in any team of.
+pub(crate) fn of(rows: &impl Rows, principal: PrincipalId) -> Result<Vec<NamespaceId>, Error> {
+    let memberships = rows.scan(&MEMBERSHIPS, &(principal,), None, usize::MAX)?;
+    let mut found: Vec<NamespaceId> = memberships.into_iter().map(|((_, at, _), ())| at).collect();
+    found.dedup();
+    Ok(found)
 }
 
 /// Whether anybody administers the organization, apart from one principal, or from one principal in one team, or from
@@ -68,7 +88,8 @@ pub(crate) fn is_administered_without(
         let mut after = None;
         // Robots count as they do in Quay; all but a few members are passed over by the first row.
         while let Some(((_, member), ())) = rows.scan(&TEAM_MEMBERS, &(team,), after.as_ref(), 1)?.pop() {
-            if !but(team, member) {
+            // One who is being deleted administers nothing any more.
+            if !but(team, member) && accounts::get(rows, member)?.is_some() {
                 return Ok(true);
             }
             after = Some((team, member));

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::accounts;
 use super::authorize::Granted;
 use super::grants;
 use super::keys::Grantee;
 use super::records::Prototype;
-use super::tables::{NAMESPACE, PROTOTYPES, TEAMS, USERS};
+use super::tables::{NAMESPACE, PROTOTYPES, TEAMS};
 use crate::Error;
 use crate::access::{PrincipalId, Role};
 use crate::metadata::{Rows, WriteTxn};
@@ -41,7 +42,7 @@ pub(crate) fn apply(txn: &mut WriteTxn<'_>, at: Granted, creator: PrincipalId) -
 /// Whether a grantee still exists: what a default permission names may have been deleted since.
 pub(crate) fn is_there(rows: &impl Rows, grantee: Grantee) -> Result<bool, Error> {
     match grantee {
-        Grantee::Principal(id) => rows.contains(&USERS, &id),
+        Grantee::Principal(id) => Ok(accounts::get(rows, id)?.is_some()),
         Grantee::Team(id) => rows.contains(&TEAMS, &id),
     }
 }

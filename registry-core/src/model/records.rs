@@ -17,12 +17,15 @@ record! {
         public_repositories: u64,
         /// Where an organization is written to; may be empty. A user's is with the account.
         email: String,
+        /// Nobody finds it any more; what is left of it goes in the background.
+        is_deleted: bool,
     }
 }
 
 record! {
     /// The account of a user or of a robot.
     pub(crate) struct User {
+        /// Of a robot the part behind the plus sign: see `accounts::get` for the whole.
         name: String,
         email: String,
         /// An Argon2id hash in PHC form.
@@ -33,16 +36,16 @@ record! {
         /// Made a superuser by the one-time code; the configuration can name others.
         is_superuser: bool,
         created_ms: u64,
-        /// A robot's namespace; without a password, and with a name that no namespace bears.
+        /// A robot's namespace; it has no password.
         robot_of: Option<NamespaceId>,
+        /// Nobody finds it any more; what is left of it goes in the background.
+        is_deleted: bool,
     }
 }
 
 record! {
     /// What a robot is, beside its account.
     pub(crate) struct Robot {
-        /// The part of its name behind the plus sign.
-        short_name: String,
         description: String,
         /// A JSON object that clients keep there; empty if none.
         metadata: String,
@@ -114,6 +117,8 @@ record! {
         description: Option<String>,
         /// Whether it takes no content (Quay: `READ_ONLY`).
         is_read_only: bool,
+        /// Nobody finds it any more; what is left of it goes in the background.
+        is_deleted: bool,
     }
 }
 

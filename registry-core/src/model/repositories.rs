@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::authorize::Granted;
-use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId};
+use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId, Work};
 use super::organizations::NewOrganization;
 use super::records::Repository;
-use super::tables::{CATALOG, NAMESPACE, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY};
+use super::tables::{CATALOG, NAMESPACE, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY, WORK};
 use super::{grants, prototypes};
 use crate::Error;
 use crate::access::{Actor, Role};
@@ -76,6 +76,11 @@ pub(crate) fn create(
     Ok(at)
 }
 
+/// The repository, unless it was deleted.
+pub(crate) fn live(rows: &impl Rows, id: RepositoryId) -> Result<Option<Repository>, Error> {
+    Ok(rows.get(&REPOSITORY, &id)?.filter(|row| !row.is_deleted))
+}
+
 /// Changes the repository's row.
 pub(crate) fn update(
     txn: &mut WriteTxn<'_>,
@@ -99,9 +104,7 @@ pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), 
     if !is_first {
         return Ok(());
     }
-    let key = (at.namespace, row.path);
-    txn.put(&CATALOG, &key, &at.repository);
-    if row.is_public { list_publicly(txn, at, &key) } else { Ok(()) }
+    list(txn, at, &row)
 }
 
 fn list_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
@@ -125,20 +128,66 @@ pub(crate) fn set_public(txn: &mut WriteTxn<'_>, at: Granted, is_public: bool) -
     if is_public {
         return list_publicly(txn, at, &key);
     }
-    txn.delete(&PUBLIC_CATALOG, &key);
+    unlist_publicly(txn, at, &key)
+}
+
+fn unlist_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
+    txn.delete(&PUBLIC_CATALOG, key);
     let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
     namespace.public_repositories -= 1;
-    if namespace.public_repositories == 0 {
+    // The name of a deleted namespace may be another's by now.
+    if namespace.public_repositories == 0 && !namespace.is_deleted {
         txn.delete(&PUBLIC_NAMESPACES, &namespace.name);
     }
     txn.put(&NAMESPACE, &at.namespace, &namespace);
     Ok(())
 }
 
+/// Takes the repository's name away, so that nobody finds it any more and the name can be used again. What it held goes in
+/// the background.
+pub(crate) fn bury(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
+    let row = update(txn, at.repository, |row| row.is_deleted = true)?;
+    unlist(txn, at, &row)?;
+    txn.put(&WORK, &(at.namespace, at.repository, Work::PurgeRepository), &Vec::new());
+    Ok(())
+}
+
+/// Gives the repository another path in its namespace.
+///
+/// # Errors
+/// [`Error::NameTaken`].
+pub(crate) fn rename(txn: &mut WriteTxn<'_>, at: Granted, name: &RepositoryName) -> Result<(), Error> {
+    let key = (at.namespace, name.path().to_owned());
+    if txn.contains(&REPOSITORIES, &key)? {
+        return Err(Error::NameTaken(name.to_string()));
+    }
+    let row = txn.get(&REPOSITORY, &at.repository)?.ok_or(Error::Corrupt("repository"))?;
+    unlist(txn, at, &row)?;
+    let row = update(txn, at.repository, |row| row.path.clone_from(&key.1))?;
+    txn.put(&REPOSITORIES, &key, &at.repository);
+    if row.had_manifest { list(txn, at, &row) } else { Ok(()) }
+}
+
+/// Brings a repository that got a manifest into the listings.
+fn list(txn: &mut WriteTxn<'_>, at: Granted, row: &Repository) -> Result<(), Error> {
+    let key = (at.namespace, row.path.clone());
+    txn.put(&CATALOG, &key, &at.repository);
+    if row.is_public { list_publicly(txn, at, &key) } else { Ok(()) }
+}
+
+/// Takes the repository's path out of every listing.
+fn unlist(txn: &mut WriteTxn<'_>, at: Granted, row: &Repository) -> Result<(), Error> {
+    let key = (at.namespace, row.path.clone());
+    txn.delete(&REPOSITORIES, &key);
+    txn.delete(&CATALOG, &key);
+    if row.had_manifest && row.is_public { unlist_publicly(txn, at, &key) } else { Ok(()) }
+}
+
 /// Removes a repository that a push made, if that never came to a manifest and nothing is left of it.
 pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
     let Some(row) = txn.get(&REPOSITORY, &at.repository)? else { return Ok(()) };
-    if row.was_created || row.had_manifest || row.blobs > 0 || row.uploads > 0 {
+    let is_used = row.had_manifest || row.blobs > 0 || row.uploads > 0;
+    if row.was_created || row.is_deleted || is_used {
         return Ok(());
     }
     // One on which so much was granted is no accident of a push, and stays.

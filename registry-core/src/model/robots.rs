@@ -1,10 +1,9 @@
 //! Robots: accounts without a password that belong to a namespace.
 
 use super::accounts;
-use super::keys::{Grantee, NamespaceId};
+use super::keys::NamespaceId;
 use super::records::{Robot, User};
-use super::tables::{MEMBERSHIPS, ROBOT_NAMES, ROBOTS, USERS};
-use super::{grants, teams};
+use super::tables::{ROBOT_NAMES, ROBOTS, USERS};
 use crate::Error;
 use crate::access::PrincipalId;
 use crate::metadata::{Rows, WriteTxn};
@@ -20,7 +19,7 @@ pub(crate) fn find(
 ) -> Result<(PrincipalId, User, Robot), Error> {
     let id = rows.get(&ROBOT_NAMES, &(namespace, short_name.to_owned()))?;
     let id = id.ok_or_else(|| Error::PrincipalUnknown(short_name.to_owned()))?;
-    let user = rows.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+    let user = accounts::get(rows, id)?.ok_or(Error::Corrupt("users"))?;
     Ok((id, user, rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?))
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn create(
     user: &User,
     robot: &Robot,
 ) -> Result<(), Error> {
-    let key = (namespace, robot.short_name.clone());
+    let key = (namespace, user.name.clone());
     if txn.contains(&ROBOT_NAMES, &key)? {
         return Err(Error::NameTaken(user.name.clone()));
     }
@@ -80,24 +79,13 @@ pub(crate) fn set_token(
 }
 
 /// One step of deleting a robot: first what it was granted, then its memberships, then itself; true once it is gone.
-pub(crate) fn delete_step(
-    txn: &mut WriteTxn<'_>,
-    id: PrincipalId,
-    namespace: NamespaceId,
-    robot: &Robot,
-    limit: usize,
-) -> Result<bool, Error> {
-    if !grants::delete_some_of(txn, Grantee::Principal(id), None, limit)? {
+pub(crate) fn delete_step(txn: &mut WriteTxn<'_>, id: PrincipalId, limit: usize) -> Result<bool, Error> {
+    if !accounts::strip_step(txn, id, limit)? {
         return Ok(false);
     }
-    let memberships = txn.scan(&MEMBERSHIPS, &(id,), None, limit)?;
-    for ((_, organization, team), ()) in &memberships {
-        teams::drop_member(txn, *team, *organization, id)?;
-    }
-    if memberships.len() == limit {
-        return Ok(false);
-    }
-    txn.delete(&ROBOT_NAMES, &(namespace, robot.short_name.clone()));
+    let row = txn.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+    let home = row.robot_of.ok_or(Error::Corrupt("users"))?;
+    txn.delete(&ROBOT_NAMES, &(home, row.name));
     txn.delete(&ROBOTS, &id);
     txn.delete(&USERS, &id);
     Ok(true)

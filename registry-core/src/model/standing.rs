@@ -1,10 +1,13 @@
 //! What an actor is, in a namespace and in a repository: the facts that a decision is made of.
 
+use super::accounts;
 use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId};
 use super::records::User;
 use super::tables::{GRANTS, MEMBERSHIPS, TEAM_ROLES, USERS};
 use crate::Error;
-use crate::access::{Actor, Principal, PrincipalId, Role, TeamRole, Who};
+use crate::access::{
+    Actor, Principal, PrincipalId, RegistryAction, Role, TeamRole, Verdict, Who, decide_in_registry,
+};
 use crate::metadata::Rows;
 use crate::settings::Settings;
 
@@ -72,12 +75,12 @@ pub(crate) fn caller(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Re
 /// [`Error::CredentialRevoked`] if it is gone, disabled, or has another generation; for a robot also if its owner is
 /// disabled.
 pub(crate) fn signed_in(rows: &impl Rows, principal: &Principal) -> Result<User, Error> {
-    let user = rows.get(&USERS, &principal.id)?.ok_or(Error::CredentialRevoked)?;
+    let user = accounts::get(rows, principal.id)?.ok_or(Error::CredentialRevoked)?;
     if user.is_disabled || user.generation != principal.generation {
         return Err(Error::CredentialRevoked);
     }
-    if let Some(namespace) = user.robot_of
-        && rows.get(&USERS, &PrincipalId(namespace.0))?.is_some_and(|owner| owner.is_disabled)
+    if let Some(home) = user.robot_of
+        && rows.get(&USERS, &PrincipalId(home.0))?.is_some_and(|owner| owner.is_disabled)
     {
         return Err(Error::CredentialRevoked);
     }
@@ -98,6 +101,28 @@ fn who(settings: &Settings, user: &User) -> Who {
 pub(crate) fn is_superuser(settings: &Settings, user: &User) -> bool {
     let is_named = user.is_superuser || settings.superusers.contains(&user.name);
     is_named && !settings.readers.contains(&user.name)
+}
+
+/// Whether the actor may do `action` in the whole registry.
+///
+/// # Errors
+/// [`Error::DeniedInRegistry`], [`Error::NotSignedIn`], [`Error::CredentialRevoked`].
+pub(crate) fn check_registry(
+    rows: &impl Rows,
+    settings: &Settings,
+    actor: &Actor,
+    action: RegistryAction,
+) -> Result<(), Error> {
+    let caller = caller(rows, settings, actor)?;
+    let is_superuser = match &caller.account {
+        Some((_, user)) => is_superuser(settings, user),
+        None => caller.who == Who::Unrestricted,
+    };
+    match decide_in_registry(caller.who, is_superuser, action) {
+        Verdict::Granted => Ok(()),
+        Verdict::SignIn => Err(Error::NotSignedIn),
+        Verdict::Denied | Verdict::Hidden => Err(Error::DeniedInRegistry(action)),
+    }
 }
 
 /// Robots are restricted with the user whose they are.

@@ -105,6 +105,8 @@ pub(crate) const BLOB_GRACE: Table<(u64, RepositoryId, Digest), ()> = Table::new
 
 /// Open upload sessions.
 pub(crate) const UPLOADS: Table<UploadId, Upload> = Table::new("uploads");
+/// The sessions of a repository.
+pub(crate) const REPOSITORY_UPLOADS: Table<(RepositoryId, UploadId), ()> = Table::new("repository uploads");
 /// The same by the time they expire.
 pub(crate) const UPLOAD_EXPIRY: Table<(u64, UploadId), ()> = Table::new("upload expiry");
 

@@ -62,6 +62,33 @@ pub(crate) fn end(txn: &mut WriteTxn<'_>, at: Granted, tag: &Tag, now_ms: u64) -
     Ok(())
 }
 
+/// Removes some rows of the repository's tags, alive or not; true once none is left.
+pub(crate) fn forget_some(txn: &mut WriteTxn<'_>, at: Granted, limit: usize) -> Result<bool, Error> {
+    let rows = txn.scan(&TAG_HISTORY, &(at.repository,), None, limit)?;
+    for ((_, tag, start), row) in &rows {
+        forget(txn, at, tag, *start, row);
+    }
+    Ok(rows.len() < limit)
+}
+
+/// Removes a row of a tag's history, and what it holds.
+fn forget(txn: &mut WriteTxn<'_>, at: Granted, tag: &Tag, start: Descending, row: &TagRow) {
+    let Descending(start_ms) = start;
+    txn.delete(&TAG_HISTORY, &(at.repository, tag.clone(), Descending(start_ms)));
+    txn.delete(&TAG_TIMES, &(at.repository, Descending(start_ms), tag.clone()));
+    let hold = match row.end_ms {
+        None => {
+            txn.delete(&TAGS, &(at.repository, tag.clone()));
+            Hold::LiveTag(tag.clone())
+        }
+        Some(end) => {
+            txn.delete(&DEAD_TAGS, &(at.namespace, end, at.repository, tag.clone()));
+            Hold::DeadTag(tag.clone(), start_ms)
+        }
+    };
+    txn.delete(&HOLDS, &(at.repository, row.digest.0, hold));
+}
+
 /// The live row.
 ///
 /// # Errors

@@ -128,6 +128,16 @@ pub(crate) fn delete_step(
     if team.role == TeamRole::Admin {
         keep_administered(txn, team.organization, |other, _| other == id)?;
     }
+    remove_step(txn, id, team, limit)
+}
+
+/// One step of removing a team, whatever that leaves behind; true once it is gone.
+pub(crate) fn remove_step(
+    txn: &mut WriteTxn<'_>,
+    id: TeamId,
+    team: &Team,
+    limit: usize,
+) -> Result<bool, Error> {
     if !grants::delete_some_of(txn, Grantee::Team(id), None, limit)? {
         return Ok(false);
     }

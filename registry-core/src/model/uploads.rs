@@ -3,7 +3,7 @@
 use super::authorize::Granted;
 use super::keys::{Unlink, UploadId};
 use super::records::Upload;
-use super::tables::{UNLINKS, UPLOAD_EXPIRY, UPLOADS};
+use super::tables::{REPOSITORY_UPLOADS, UNLINKS, UPLOAD_EXPIRY, UPLOADS};
 use super::{repositories, totals};
 use crate::Error;
 use crate::metadata::{Rows, WriteTxn};
@@ -13,6 +13,7 @@ pub(crate) fn begin(txn: &mut WriteTxn<'_>, id: UploadId, upload: &Upload) -> Re
     repositories::update(txn, upload.repository, |row| row.uploads += 1)?;
     totals::update(txn, totals::row_of_upload(id), |row| row.uploads += 1)?;
     txn.put(&UPLOADS, &id, upload);
+    txn.put(&REPOSITORY_UPLOADS, &(upload.repository, id), &());
     txn.put(&UPLOAD_EXPIRY, &(upload.expires_ms, id), &());
     Ok(())
 }
@@ -50,6 +51,7 @@ pub(crate) fn save(
 pub(crate) fn end(txn: &mut WriteTxn<'_>, id: UploadId) -> Result<Granted, Error> {
     let upload = get(txn, id)?;
     txn.delete(&UPLOADS, &id);
+    txn.delete(&REPOSITORY_UPLOADS, &(upload.repository, id));
     txn.delete(&UPLOAD_EXPIRY, &(upload.expires_ms, id));
     repositories::update(txn, upload.repository, |row| row.uploads -= 1)?;
     totals::update(txn, totals::row_of_upload(id), |row| row.uploads -= 1)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::authorize::namespace_row;
 use super::keys::{Grantee, NamespaceId, RepositoryId};
-use super::standing;
-use super::tables::{GRANTED, MEMBERSHIPS, REPOSITORY, TEAM_ROLES};
+use super::tables::{GRANTED, MEMBERSHIPS, TEAM_ROLES};
+use super::{repositories, standing};
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole, Who};
 use crate::metadata::Rows;
@@ -34,8 +34,14 @@ pub(crate) fn to(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Result
         }
         granted_to(rows, *id, &mut seen)?;
     }
-    let named = |(id, shown): (NamespaceId, Shown)| Ok((namespace_row(rows, id)?.name, (id, shown)));
-    seen.into_iter().map(named).collect::<Result<_, Error>>().map(Some)
+    let mut named = BTreeMap::new();
+    for (id, shown) in seen {
+        let row = namespace_row(rows, id)?;
+        if !row.is_deleted {
+            named.insert(row.name, (id, shown));
+        }
+    }
+    Ok(Some(named))
 }
 
 fn granted_to(
@@ -64,15 +70,13 @@ fn granted_to(
 /// The paths, after `after`, of those of the repositories that ever got a manifest.
 pub(crate) fn paths(
     rows: &impl Rows,
-    repositories: &[RepositoryId],
+    of: &[RepositoryId],
     after: Option<&str>,
 ) -> Result<Vec<String>, Error> {
     let mut paths = Vec::new();
-    for repository in repositories {
-        let row = rows.get(&REPOSITORY, repository)?.ok_or(Error::Corrupt("repository"))?;
-        if row.had_manifest && after.is_none_or(|after| row.path.as_str() > after) {
-            paths.push(row.path);
-        }
+    for repository in of {
+        let row = repositories::live(rows, *repository)?.filter(|row| row.had_manifest);
+        paths.extend(row.map(|row| row.path).filter(|path| after.is_none_or(|after| path.as_str() > after)));
     }
     Ok(paths)
 }

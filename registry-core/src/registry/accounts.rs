@@ -91,10 +91,9 @@ impl Registry {
             email: user.email.clone(),
             password_hash: user.password_hash.clone(),
             generation: 1,
-            is_disabled: false,
             is_superuser: user.is_superuser,
             created_ms: stamp.now_ms,
-            robot_of: None,
+            ..User::default()
         };
         let mut metadata = json!({"username": row.name, "email": row.email});
         if row.is_superuser {
@@ -218,7 +217,8 @@ impl Registry {
         let kept = kept.map(SessionId::key);
         let stamp = self.stamp(&Actor::User(*caller), 2)?;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            let mut user = standing::signed_in(txn, caller)?;
+            standing::signed_in(txn, caller)?;
+            let mut user = txn.get(&USERS, &caller.id)?.ok_or(Error::CredentialRevoked)?;
             let at = (caller.id.into(), user.name.clone());
             let record = |txn: &mut WriteTxn<'_>, number, kind, metadata| {
                 stamp.record_in(txn, number, (at.0, &at.1), kind, &metadata)
@@ -267,7 +267,7 @@ fn users(
         let some = rows.scan(&USERS, &(), after.as_ref(), limit)?;
         let Some((last, _)) = some.last() else { break };
         after = Some(*last);
-        users.extend(some.into_iter().filter(|(_, user)| user.robot_of.is_none()));
+        users.extend(some.into_iter().filter(|(_, user)| user.robot_of.is_none() && !user.is_deleted));
     }
     users.truncate(limit);
     Ok(users)

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use super::{Inner, Registry};
 use crate::Error;
+use crate::access::PrincipalId;
 use crate::content::DigestLock;
 use crate::metadata::key::Component;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::Granted;
 use crate::model::keys::{NamespaceId, RepositoryId, Unlink, Work};
 use crate::model::tables::{BLOB_GRACE, REPOSITORY, SESSION_EXPIRY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK};
-use crate::model::{blobs, manifests, repositories, sessions};
+use crate::model::{blobs, deletion, manifests, repositories, sessions};
 use crate::oci::{Algorithm, Digest};
 
 /// Rows that one step takes up: each costs a handful, and a step must stay under 200.
@@ -326,6 +327,12 @@ fn work_step(
                 manifests::hold_referrers(txn, at, subject, Digest::decode(cursor), REFERRERS_PER_STEP)?;
             Ok(done.map(|last| last.encode()))
         }
+        Work::PurgeRepository => Ok((!deletion::purge_repository(txn, at)?).then(Vec::new)),
+        Work::PurgeAccount => {
+            let account = PrincipalId(namespace.0);
+            Ok((!deletion::purge_account(txn, account)?).then(Vec::new))
+        }
+        Work::PurgeNamespace => Ok((!deletion::purge_namespace(txn, *namespace)?).then(Vec::new)),
     }
 }
 

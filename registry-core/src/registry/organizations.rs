@@ -13,10 +13,8 @@ use crate::model::authorize::{granted_in_namespace, granted_in_organization, nam
 use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
 use crate::model::standing::{self, Standing};
-use crate::model::tables::{
-    GRANTED, MEMBERSHIPS, NAMESPACE, NAMESPACES, REPOSITORY, TEAM_MEMBERS, TEAM_NAMES, TEAMS, USERS,
-};
-use crate::model::{accounts, grants, teams};
+use crate::model::tables::{GRANTED, NAMESPACE, NAMESPACES, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
+use crate::model::{accounts, grants, repositories, teams};
 use crate::oci::NamespaceName;
 
 /// Rows that one write of a removal takes up.
@@ -128,11 +126,11 @@ impl Registry {
         self.0.metadata.read(|rows| {
             let caller = standing::caller(rows, &self.0.settings, actor)?;
             let Some((id, _)) = caller.account else { return Ok(Vec::new()) };
-            let memberships = rows.scan(&MEMBERSHIPS, &(id,), None, usize::MAX)?;
-            let mut found: Vec<NamespaceId> = memberships.into_iter().map(|((_, at, _), ())| at).collect();
-            found.dedup();
-            let named = found.into_iter().map(|id| Ok(namespace_row(rows, id)?.name));
-            let mut names = named.collect::<Result<Vec<String>, Error>>()?;
+            let mut names = Vec::new();
+            for id in organizations::of(rows, id)? {
+                let row = namespace_row(rows, id)?;
+                names.extend((!row.is_deleted).then_some(row.name));
+            }
             names.sort_unstable();
             Ok(names)
         })
@@ -172,14 +170,15 @@ impl Registry {
                     members.entry(member).or_default().teams.push(team.clone());
                 }
             }
-            for (member, info) in &mut members {
-                let user = rows.get(&USERS, member)?.ok_or(Error::Corrupt("users"))?;
+            let mut listed = Vec::new();
+            for (member, mut info) in members {
+                let Some(user) = accounts::get(rows, member)? else { continue };
                 (info.name, info.is_robot) = (user.name, user.robot_of.is_some());
-                info.repositories = granted_paths(rows, *member, id)?;
+                info.repositories = granted_paths(rows, member, id)?;
+                listed.push(info);
             }
-            let mut members: Vec<MemberInfo> = members.into_values().collect();
-            members.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-            Ok(members)
+            listed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+            Ok(listed)
         })
     }
 
@@ -279,8 +278,9 @@ fn team_infos(
 /// Paths of the namespace's repositories on which a principal was granted a role.
 fn granted_paths(rows: &ReadTxn, id: PrincipalId, namespace: NamespaceId) -> Result<Vec<String>, Error> {
     let granted = rows.scan(&GRANTED, &(Grantee::Principal(id), namespace), None, usize::MAX)?;
-    let paths = granted.into_iter().map(|((_, _, repository), ())| {
-        Ok(rows.get(&REPOSITORY, &repository)?.ok_or(Error::Corrupt("repository"))?.path)
-    });
-    paths.collect()
+    let mut paths = Vec::new();
+    for ((_, _, repository), ()) in granted {
+        paths.extend(repositories::live(rows, repository)?.map(|row| row.path));
+    }
+    Ok(paths)
 }

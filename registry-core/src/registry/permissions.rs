@@ -8,8 +8,8 @@ use crate::access::{Action, Actor, PrincipalId, Role};
 use crate::metadata::{ReadTxn, Rows};
 use crate::model::authorize::{Granted, granted, namespace_row};
 use crate::model::keys::{Grantee, NamespaceId};
-use crate::model::tables::{GRANTED, GRANTS, REPOSITORY, TEAMS, USERS};
-use crate::model::{accounts, grants, organizations, robots, teams};
+use crate::model::tables::{GRANTED, GRANTS, TEAMS};
+use crate::model::{accounts, grants, organizations, repositories, robots, teams};
 use crate::oci::RepositoryName;
 
 /// Whom a role is granted to, by name.
@@ -68,13 +68,16 @@ pub struct RepositoryRole {
 impl RepositoryRole {
     pub(super) fn all_of(rows: &ReadTxn, grantee: Grantee) -> Result<Vec<Self>, Error> {
         let granted = rows.scan(&GRANTED, &(grantee,), None, usize::MAX)?;
-        let roles = granted.into_iter().map(|((_, namespace, repository), ())| {
-            let row = rows.get(&REPOSITORY, &repository)?.ok_or(Error::Corrupt("repository"))?;
+        let mut roles = Vec::new();
+        for ((_, namespace, repository), ()) in granted {
+            let namespace = namespace_row(rows, namespace)?;
+            let Some(row) = repositories::live(rows, repository)?.filter(|_| !namespace.is_deleted) else {
+                continue;
+            };
             let role = rows.get(&GRANTS, &(repository, grantee))?.ok_or(Error::Corrupt("grants"))?;
-            let namespace = namespace_row(rows, namespace)?.name;
-            Ok(Self { namespace, path: row.path, is_public: row.is_public, role })
-        });
-        roles.collect()
+            roles.push(Self { namespace: namespace.name, path: row.path, is_public: row.is_public, role });
+        }
+        Ok(roles)
     }
 }
 
@@ -96,14 +99,14 @@ impl Registry {
             let at = granted(txn, &self.0.settings, actor, repository, Action::Administer)?;
             let grantee = grantee(txn, at.namespace, to)?;
             if let Grantee::Principal(id) = grantee {
-                let user = txn.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+                let user = accounts::get(txn, id)?.ok_or(Error::Corrupt("users"))?;
                 robots::check_usable(txn, at.namespace, id, &user)?;
             }
             grants::put(txn, at, grantee, role);
             let mut metadata = to.metadata();
             metadata["role"] = role.name().into();
             stamp.record_at(txn, 0, at, repository, "change_repo_permission", metadata)?;
-            permission(txn, at, grantee, role)
+            permission(txn, at, grantee, role)?.ok_or(Error::Corrupt("grants"))
         })?;
         tracing::info!(%actor, %repository, ?to, ?role, "role granted");
         Ok(permission)
@@ -135,8 +138,10 @@ impl Registry {
         self.0.metadata.read(|rows| {
             let at = self.inspected_repository(rows, actor, repository)?;
             let granted = rows.scan(&GRANTS, &(at.repository,), None, usize::MAX)?;
-            let found = granted.into_iter().map(|((_, grantee), role)| permission(rows, at, grantee, role));
-            let mut found = found.collect::<Result<Vec<_>, Error>>()?;
+            let mut found = Vec::new();
+            for ((_, grantee), role) in granted {
+                found.extend(permission(rows, at, grantee, role)?);
+            }
             found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
             Ok(found)
         })
@@ -203,18 +208,24 @@ fn grantee(rows: &impl Rows, namespace: NamespaceId, to: To<'_>) -> Result<Grant
     }
 }
 
-fn permission(rows: &impl Rows, at: Granted, grantee: Grantee, role: Role) -> Result<Permission, Error> {
-    Ok(match grantee {
+/// None where the account is being deleted.
+fn permission(
+    rows: &impl Rows,
+    at: Granted,
+    grantee: Grantee,
+    role: Role,
+) -> Result<Option<Permission>, Error> {
+    Ok(Some(match grantee {
         Grantee::Team(id) => {
             let name = rows.get(&TEAMS, &id)?.ok_or(Error::Corrupt("teams"))?.name;
             Permission { name, is_team: true, is_robot: false, is_member: true, role }
         }
         Grantee::Principal(id) => {
-            let user = rows.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+            let Some(user) = accounts::get(rows, id)? else { return Ok(None) };
             let is_member = is_member(rows, at.namespace, id, user.robot_of)?;
             Permission { name: user.name, is_team: false, is_robot: user.robot_of.is_some(), is_member, role }
         }
-    })
+    }))
 }
 
 fn is_member(

@@ -10,7 +10,7 @@ use crate::model::accounts;
 use crate::model::keys::{Grantee, NamespaceId, PrototypeId};
 use crate::model::prototypes::{MOST, is_there};
 use crate::model::records::{Prototype, RoleField};
-use crate::model::tables::{PROTOTYPES, TEAMS, USERS};
+use crate::model::tables::{PROTOTYPES, TEAMS};
 use crate::model::{organizations, robots, teams};
 use crate::oci::NamespaceName;
 
@@ -190,7 +190,7 @@ fn delegate(rows: &impl Rows, at: NamespaceId, grantee: Grantee) -> Result<Deleg
             return Ok(Delegate { name, is_team: true, is_robot: false, is_member: true });
         }
     };
-    let user = rows.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+    let user = accounts::get(rows, id)?.ok_or(Error::Corrupt("users"))?;
     let is_member = user.robot_of == Some(at) || !organizations::teams_of(rows, at, id)?.is_empty();
     Ok(Delegate { name: user.name, is_team: false, is_robot: user.robot_of.is_some(), is_member })
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::Registry;
 use crate::Error;
-use crate::access::{Action, Actor};
+use crate::access::{Action, Actor, NamespaceAction};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, Table};
-use crate::model::authorize::granted;
+use crate::model::authorize::{granted, granted_in_namespace};
 use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::records::Repository;
 use crate::model::repositories;
@@ -57,6 +57,11 @@ impl Registry {
     /// Whether the actor may do `action` in the repository now; not whether it exists.
     pub fn may(&self, actor: &Actor, name: &RepositoryName, action: Action) -> bool {
         self.0.metadata.read(|rows| granted(rows, &self.0.settings, actor, name, action)).is_ok()
+    }
+
+    /// Whether `actor` may do `action` in the namespace, which is there; for answers that say what somebody could do.
+    pub fn may_in_namespace(&self, actor: &Actor, name: &NamespaceName, action: NamespaceAction) -> bool {
+        self.0.metadata.read(|rows| granted_in_namespace(rows, &self.0.settings, actor, name, action)).is_ok()
     }
 
     /// At most `limit` repositories of a namespace after the path `after`: all of them for those who administer it, otherwise
@@ -140,6 +145,51 @@ impl Registry {
         self.change(actor, name, Action::Describe, &event, |row| row.description = Some(text.to_owned()))
     }
 
+    /// Deletes the repository with everything in it. Nobody finds it from the commit on; what it holds goes in the
+    /// background, and its name can be used again at once.
+    ///
+    /// # Errors
+    /// The refusals of administering it.
+    pub fn delete_repository(&self, actor: &Actor, name: &RepositoryName) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            let at = granted(txn, &self.0.settings, actor, name, Action::Administer)?;
+            repositories::bury(txn, at)?;
+            stamp.record_at(txn, 0, at, name, "delete_repo", json!({}))
+        })?;
+        self.0.wake.notify();
+        tracing::info!(%actor, repository = %name, "repository deleted");
+        Ok(())
+    }
+
+    /// Gives the repository another path in its namespace; with it go its content and what was granted on it.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`]; the refusals of administering the repository and of creating one in the namespace;
+    /// [`Error::NamespaceUnknown`] if the new name lies in another.
+    pub fn rename_repository(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        new_name: &RepositoryName,
+    ) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
+        let settings = &self.0.settings;
+        self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            let at = granted(txn, settings, actor, name, Action::Administer)?;
+            let namespace = new_name.namespace();
+            let target: NamespaceName =
+                namespace.parse().map_err(|_| Error::NamespaceUnknown(namespace.to_owned()))?;
+            if granted_in_namespace(txn, settings, actor, &target, NamespaceAction::Create)? != at.namespace {
+                return Err(Error::NamespaceUnknown(namespace.to_owned()));
+            }
+            repositories::rename(txn, at, new_name)?;
+            stamp.record_at(txn, 0, at, new_name, "rename_repo", json!({"old_name": name.path()}))
+        })?;
+        tracing::info!(%actor, repository = %name, %new_name, "repository renamed");
+        Ok(())
+    }
+
     fn change(
         &self,
         actor: &Actor,
@@ -168,7 +218,7 @@ fn granted_paths(
 ) -> Result<Vec<(String, RepositoryId)>, Error> {
     let mut found = Vec::new();
     for id in granted {
-        let path = rows.get(&REPOSITORY, &id)?.ok_or(Error::Corrupt("repository"))?.path;
+        let Some(Repository { path, .. }) = repositories::live(rows, id)? else { continue };
         if after.is_none_or(|after| path.as_str() > after) {
             found.push((path, id));
         }

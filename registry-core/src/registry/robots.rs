@@ -15,7 +15,7 @@ use crate::model::authorize::granted_in_namespace;
 use crate::model::keys::{Grantee, NamespaceId};
 use crate::model::records::{Robot, User};
 use crate::model::standing;
-use crate::model::tables::{ROBOT_NAMES, ROBOTS, USERS};
+use crate::model::tables::{ROBOT_NAMES, ROBOTS};
 use crate::model::{accounts, robots};
 use crate::oci::NamespaceName;
 
@@ -74,7 +74,6 @@ impl Registry {
         let id = PrincipalId(self.0.ids.fresh(&self.0.metadata)?);
         let name = format!("{namespace}+{}", new.short_name);
         let robot = Robot {
-            short_name: new.short_name.to_string(),
             description: new.description.clone(),
             metadata: new.metadata.clone(),
             nonce: new.token.nonce.to_vec(),
@@ -89,16 +88,16 @@ impl Registry {
                 return Err(Error::RobotsRefused);
             }
             let user = User {
-                name: name.clone(),
+                name: new.short_name.to_string(),
                 generation: 1,
                 created_ms: stamp.now_ms,
                 robot_of: Some(at),
                 ..User::default()
             };
             robots::create(txn, id, at, &user, &robot)?;
-            let metadata = json!({"robot": robot.short_name, "description": robot.description});
+            let metadata = json!({"robot": user.name, "description": robot.description});
             stamp.record_in(txn, 0, (at, namespace.as_str()), "create_robot", &metadata)?;
-            Ok(user)
+            Ok(User { name: name.clone(), ..user })
         })?;
         tracing::info!(%actor, robot = %name, "robot created");
         Ok(info(user, robot, true))
@@ -129,7 +128,7 @@ impl Registry {
                 granted_in_namespace(rows, settings, actor, namespace, NamespaceAction::Administer).is_ok();
             let named = rows.scan(&ROBOT_NAMES, &(at,), None, usize::MAX)?;
             let infos = named.into_iter().map(|(_, id)| {
-                let user = rows.get(&USERS, &id)?.ok_or(Error::Corrupt("users"))?;
+                let user = accounts::get(rows, id)?.ok_or(Error::Corrupt("users"))?;
                 let robot = rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?;
                 Ok(info(user, robot, is_admin))
             });
@@ -227,9 +226,9 @@ impl Registry {
         let stamp = self.stamp(actor, 1)?;
         self.in_steps(|txn: &mut WriteTxn<'_>| {
             let at = self.with_robots(txn, actor, namespace)?;
-            let (id, _, robot) = robots::find(txn, at, short_name)?;
+            let (id, ..) = robots::find(txn, at, short_name)?;
             accounts::update(txn, id, |user| user.is_disabled = true)?;
-            let is_gone = robots::delete_step(txn, id, at, &robot, STEP)?;
+            let is_gone = robots::delete_step(txn, id, STEP)?;
             if is_gone {
                 let metadata = json!({"robot": short_name});
                 stamp.record_in(txn, 0, (at, namespace.as_str()), "delete_robot", &metadata)?;

@@ -12,7 +12,7 @@ use crate::model::authorize::granted_in_organization;
 use crate::model::keys::{Grantee, TeamId};
 use crate::model::organizations;
 use crate::model::records::Team;
-use crate::model::tables::{GRANTED, TEAM_MEMBERS, TEAM_NAMES, USERS};
+use crate::model::tables::{GRANTED, TEAM_MEMBERS, TEAM_NAMES};
 use crate::model::{accounts, robots, teams};
 use crate::oci::NamespaceName;
 
@@ -139,11 +139,13 @@ impl Registry {
                 Err(refusal) => (self.own_team(rows, actor, organization, name, refusal)?, false),
             };
             let rows_found = rows.scan(&TEAM_MEMBERS, &(id,), None, usize::MAX)?;
-            let members = rows_found.into_iter().map(|((_, member), ())| {
-                let user = rows.get(&USERS, &member)?.ok_or(Error::Corrupt("users"))?;
-                Ok(TeamMember { name: user.name, is_robot: user.robot_of.is_some() })
-            });
-            let mut members = members.collect::<Result<Vec<_>, Error>>()?;
+            let mut members = Vec::new();
+            for ((_, member), ()) in rows_found {
+                let user = accounts::get(rows, member)?;
+                members.extend(
+                    user.map(|user| TeamMember { name: user.name, is_robot: user.robot_of.is_some() }),
+                );
+            }
             members.sort_unstable_by(|one, other| one.name.cmp(&other.name));
             Ok(TeamMembers { members, can_edit })
         })

@@ -9,9 +9,9 @@ use super::{Event, Named, Origin};
 use crate::Error;
 use crate::access::{Actor, PrincipalId};
 use crate::metadata::{Rows, WriteTxn};
+use crate::model::accounts;
 use crate::model::authorize::Granted;
 use crate::model::keys::NamespaceId;
-use crate::model::tables::USERS;
 use crate::oci::RepositoryName;
 
 /// What the events of one write share, and their ids: handed in, since a write may run twice.
@@ -90,6 +90,6 @@ pub(crate) fn principal(actor: &Actor) -> Option<PrincipalId> {
 /// The performer by name.
 pub(crate) fn performer(rows: &impl Rows, id: Option<PrincipalId>) -> Result<Option<Named>, Error> {
     let Some(id) = id else { return Ok(None) };
-    let name = rows.get(&USERS, &id)?.map(|user| user.name).unwrap_or_default();
+    let name = accounts::get(rows, id)?.map(|user| user.name).unwrap_or_default();
     Ok(Some(Named { id: id.0, name }))
 }

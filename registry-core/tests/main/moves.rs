@@ -71,6 +71,10 @@ fn make(site: &Site, the_move: &Move, begun: &mut Option<UploadId>) -> Result<bo
         Move::Restore { at, tag: text, digest } => {
             registry.restore_tag(&OWNER, &name(at), &tag(text), digest).map(|()| true)
         }
+        Move::DeleteRepository { at } => registry.delete_repository(&OWNER, &name(at)).map(|()| true),
+        Move::DeleteOrganization { named } => {
+            registry.delete_organization(&OWNER, &named.parse().unwrap()).map(|()| true)
+        }
         Move::Background { after_ms } => {
             site.clock.advance_ms(*after_ms);
             registry.run_background().map(|()| true)

@@ -76,20 +76,71 @@ pub(crate) struct Twin {
 /// A move.
 #[derive(Clone, Debug)]
 pub(crate) enum Move {
-    Upload { at: &'static str, content: &'static str },
-    Begin { at: &'static str, content: &'static str, bytes: usize },
-    Finish { upload: Open },
-    Cancel { upload: Open },
-    PutImage { at: &'static str, reference: Option<&'static str>, layers: Vec<&'static str> },
-    PutIndex { at: &'static str, reference: Option<&'static str>, children: Vec<Digest> },
-    PutReferrer { at: &'static str, subject: Digest },
-    PutLarge { at: &'static str, reference: Option<&'static str> },
-    DeleteTag { at: &'static str, tag: &'static str },
-    DeleteManifest { at: &'static str, digest: Digest },
-    DeleteBlob { at: &'static str, content: &'static str },
-    Mount { from: &'static str, at: &'static str, content: &'static str },
-    Restore { at: &'static str, tag: &'static str, digest: Digest },
-    Background { after_ms: u64 },
+    Upload {
+        at: &'static str,
+        content: &'static str,
+    },
+    Begin {
+        at: &'static str,
+        content: &'static str,
+        bytes: usize,
+    },
+    Finish {
+        upload: Open,
+    },
+    Cancel {
+        upload: Open,
+    },
+    PutImage {
+        at: &'static str,
+        reference: Option<&'static str>,
+        layers: Vec<&'static str>,
+    },
+    PutIndex {
+        at: &'static str,
+        reference: Option<&'static str>,
+        children: Vec<Digest>,
+    },
+    PutReferrer {
+        at: &'static str,
+        subject: Digest,
+    },
+    PutLarge {
+        at: &'static str,
+        reference: Option<&'static str>,
+    },
+    DeleteTag {
+        at: &'static str,
+        tag: &'static str,
+    },
+    DeleteManifest {
+        at: &'static str,
+        digest: Digest,
+    },
+    DeleteBlob {
+        at: &'static str,
+        content: &'static str,
+    },
+    Mount {
+        from: &'static str,
+        at: &'static str,
+        content: &'static str,
+    },
+    Restore {
+        at: &'static str,
+        tag: &'static str,
+        digest: Digest,
+    },
+    DeleteRepository {
+        at: &'static str,
+    },
+    /// With everything in it, be it an organization that a push made.
+    DeleteOrganization {
+        named: &'static str,
+    },
+    Background {
+        after_ms: u64,
+    },
 }
 
 impl Move {
@@ -112,6 +163,8 @@ impl Move {
             Self::DeleteTag { at, tag } => Some(format!("delete_tag {at} {tag}")),
             Self::DeleteManifest { at, digest } => Some(format!("delete_manifest {at} {digest}")),
             Self::Restore { at, tag, .. } => Some(format!("revert_tag {at} {tag}")),
+            Self::DeleteRepository { at } => Some(format!("delete_repo {at} ")),
+            Self::DeleteOrganization { named } => Some(format!("org_delete {named}/ ")),
             _ => None,
         }
     }
@@ -136,7 +189,7 @@ impl Twin {
         let at = random.pick(&REPOSITORIES);
         let content = random.pick(&CONTENTS);
         let reference = (random.below(3) > 0).then(|| random.pick(&TAGS));
-        match random.below(28) {
+        match random.below(30) {
             0..=4 => Move::Upload { at, content },
             5 => Move::Begin { at, content, bytes: random.below(content.len() + 1) },
             6..=11 => self.choose_image(at, reference, random),
@@ -154,7 +207,17 @@ impl Twin {
                 if random.below(4) > 0 { Move::Finish { upload } } else { Move::Cancel { upload } }
             }
             24..=26 => Move::Begin { at, content, bytes: random.below(content.len() + 1) },
+            // One that is certain to be there: a session that a cut left open may have made others.
+            27 if self.manifests(at).next().is_some() => self.choose_deletion(at, random),
             _ => Move::Background { after_ms: random.below(GRACE_MS as usize) as u64 },
+        }
+    }
+
+    fn choose_deletion(&self, at: &'static str, random: &mut Random) -> Move {
+        let namespace = at.split('/').next().unwrap_or(at);
+        match random.below(3) {
+            0 => Move::DeleteOrganization { named: namespace },
+            _ => Move::DeleteRepository { at },
         }
     }
 
@@ -230,6 +293,8 @@ impl Twin {
                 self.at(at).link(&blob, now_ms);
             }
             Move::Restore { at, tag, digest } => return self.at(at).restore(tag, digest),
+            Move::DeleteRepository { at } => self.forget(|other| other == *at),
+            Move::DeleteOrganization { named } => self.forget(|other| other.split('/').next() == Some(named)),
             Move::Background { after_ms } => {
                 self.now_ms += after_ms;
                 let now_ms = self.now_ms;
@@ -237,6 +302,11 @@ impl Twin {
             }
         }
         true
+    }
+
+    fn forget(&mut self, is_meant: impl Fn(&str) -> bool) {
+        self.repositories.retain(|at, _| !is_meant(at));
+        self.uploads.retain(|upload| !is_meant(upload.at));
     }
 
     /// The manifests of a repository, the withdrawn ones among them.

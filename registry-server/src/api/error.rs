@@ -244,7 +244,7 @@ impl From<Error> for ApiError {
             Error::UploadBusy => Self::plain(StatusCode::CONFLICT, text),
             Error::BlobTooLarge { .. } => Self::plain(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::PreconditionFailed => Self::plain(StatusCode::PRECONDITION_FAILED, text),
-            Error::Denied { .. } | Error::DeniedInNamespace { .. } => {
+            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::DeniedInRegistry(_) => {
                 Self::problem(Problem::InsufficientScope, "Unauthorized")
             }
             Error::SignInNeeded { .. } | Error::NotSignedIn | Error::CredentialRevoked => {
@@ -255,6 +255,7 @@ impl From<Error> for ApiError {
             | Error::MemberAlready(_)
             | Error::LastAdministrator
             | Error::OwnsNamespace(_)
+            | Error::Privileged(_)
             | Error::TooMany(_)
             | Error::RobotsRefused => Self::refused(text),
             Error::StorageFull => failure(&cause, StatusCode::INSUFFICIENT_STORAGE, "Storage is full"),

@@ -91,6 +91,18 @@ pub(super) async fn change(
     Ok(Json(view(&changed.await?, &app)).into_response())
 }
 
+/// `DELETE /api/v1/organization/<org>`.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    caller.freshly_signed_in()?;
+    let (actor, name) = (caller.actor(), organization(&name)?);
+    app.call(move |registry| registry.delete_organization(&actor, &name)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 fn member(info: &MemberInfo) -> Value {
     let teams: Vec<Value> =
         info.teams.iter().map(|team| json!({ "name": team, "avatar": Avatar::of("team", team) })).collect();

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::{Method, StatusCode, Uri};
 use registry_core::oci::{NamespaceName, RepositoryName};
-use registry_core::{Action, Actor, RepositoryInfo};
+use registry_core::{Action, Actor, Error, NamespaceAction, RepositoryInfo};
 use serde_json::{Value, json};
 
 use super::body::{Fields, MaybeFields};
@@ -28,6 +28,7 @@ enum Wanted {
     Itself,
     Visibility,
     State,
+    Renaming,
     Logs(Form),
     Permissions(Grantee),
     Transitive(String),
@@ -53,6 +54,7 @@ fn parsed(path: &str) -> (&str, Wanted) {
         [_, _, .., "permissions", kind] if is_kind(kind) => (upto(2), grantee(kind, None)),
         [_, _, .., "changevisibility"] => (upto(1), Wanted::Visibility),
         [_, _, .., "changestate"] => (upto(1), Wanted::State),
+        [_, _, .., "rename"] => (upto(1), Wanted::Renaming),
         [_, _, .., "logs"] => (upto(1), Wanted::Logs(Form::Events)),
         [_, _, .., "aggregatelogs"] => (upto(1), Wanted::Logs(Form::Counts)),
         _ => (path, Wanted::Itself),
@@ -78,6 +80,8 @@ pub(super) async fn below(
     match (method.as_str(), wanted) {
         ("GET" | "HEAD", Wanted::Itself) => get(&app, &caller, name).await,
         ("PUT", Wanted::Itself) => describe(&app, caller.actor(), name, &body(fields_if_any)?).await,
+        ("DELETE", Wanted::Itself) => delete(&app, caller.actor(), name).await,
+        ("POST", Wanted::Renaming) => rename(&app, caller.actor(), name, &body(fields_if_any)?).await,
         ("POST", Wanted::Visibility) => {
             set_visibility(&app, caller.actor(), name, &body(fields_if_any)?).await
         }
@@ -149,6 +153,37 @@ async fn describe(
     let text = fields.text("description")?.to_owned();
     app.call(move |registry| registry.set_description(&actor, &name, &text)).await?;
     Ok(Json(json!({ "success": true })).into_response())
+}
+
+/// One that is missing is as good as deleted, for those who may know that it is missing (Quay).
+async fn delete(app: &Arc<App>, actor: Actor, name: RepositoryName) -> Result<Response, ApiError> {
+    let deleted = app.call(move |registry| match registry.delete_repository(&actor, &name) {
+        Err(Error::RepositoryUnknown(_)) => {
+            let namespace = name.namespace().parse().map_err(|_| Error::RepositoryUnknown(name.clone()))?;
+            let administers = registry.may_in_namespace(&actor, &namespace, NamespaceAction::Administer);
+            if administers { Ok(()) } else { Err(Error::RepositoryUnknown(name)) }
+        }
+        deleted => deleted,
+    });
+    deleted.await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST …/rename`, which Quay does not have: another path in the same namespace.
+async fn rename(
+    app: &Arc<App>,
+    actor: Actor,
+    name: RepositoryName,
+    fields: &Fields,
+) -> Result<Response, ApiError> {
+    let path = fields.text("name")?;
+    let invalid =
+        |error: &dyn std::fmt::Display| ApiError::refused(format!("Invalid repository name: {error}"));
+    let namespace: NamespaceName = name.namespace().parse().map_err(|error| invalid(&error))?;
+    let new_name = RepositoryName::new(&namespace, path).map_err(|error| invalid(&error))?;
+    let view = json!({ "namespace": namespace.as_str(), "name": path, "kind": "image" });
+    app.call(move |registry| registry.rename_repository(&actor, &name, &new_name)).await?;
+    Ok(Json(view).into_response())
 }
 
 async fn set_visibility(
@@ -238,6 +273,7 @@ mod tests {
             ("acme/a/b/c", "acme/a/b/c", Wanted::Itself),
             ("acme/a/changevisibility", "acme/a", Wanted::Visibility),
             ("acme/changevisibility", "acme/changevisibility", Wanted::Itself),
+            ("acme/a/b/rename", "acme/a/b", Wanted::Renaming),
             ("acme/a/b/changestate", "acme/a/b", Wanted::State),
             ("acme/a/permissions/user/", "acme/a", of(false, None)),
             ("acme/a/permissions/team/devs", "acme/a", of(true, Some("devs"))),

@@ -174,9 +174,10 @@ impl From<Error> for Refusal {
             Error::DigestMismatch(_) => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             Error::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
             Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
-            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::RobotsRefused => {
-                (StatusCode::FORBIDDEN, Code::Denied)
-            }
+            Error::Denied { .. }
+            | Error::DeniedInNamespace { .. }
+            | Error::DeniedInRegistry(_)
+            | Error::RobotsRefused => (StatusCode::FORBIDDEN, Code::Denied),
             Error::NamespaceUnknown(_)
             | Error::NotAnOrganization(_)
             | Error::PrincipalUnknown(_)
@@ -186,6 +187,7 @@ impl From<Error> for Refusal {
             Error::MemberAlready(_)
             | Error::LastAdministrator
             | Error::OwnsNamespace(_)
+            | Error::Privileged(_)
             | Error::TooMany(_) => (StatusCode::CONFLICT, Code::Denied),
             Error::SignInNeeded { .. } | Error::NotSignedIn | Error::CredentialRevoked => {
                 (StatusCode::UNAUTHORIZED, Code::Unauthorized)

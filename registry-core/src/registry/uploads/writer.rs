@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::{Session, Slot};
 use crate::access::{Action, Actor};
 use crate::content::{DigestLock, hash_file};
-use crate::metadata::Rows;
+use crate::metadata::{Growth, Lane, Rows};
 use crate::model::authorize::{Granted, granted};
-use crate::model::keys::UploadId;
+use crate::model::keys::{Unlink, UploadId};
+use crate::model::tables::{UNLINKS, UPLOADS};
 use crate::model::{blobs, uploads};
 use crate::oci::{Algorithm, Digest, Hasher, RepositoryName};
 use crate::{Error, Registry};
@@ -113,13 +114,15 @@ impl UploadWriter {
 
     fn commit(&mut self, digest: &Digest) -> Result<(), Error> {
         let session = self.session.as_ref().ok_or(Error::UploadUnknown)?;
-        let inner = &self.registry.0;
+        let registry = self.registry.clone();
+        let inner = &registry.0;
         let (size, grace_ms) = (session.offset, self.registry.now_ms() + inner.settings.blob_grace_ms);
         let lock = inner.content.lock(digest);
         // Asked before the file takes its place, so that a refusal leaves everything as it was.
         inner.metadata.require_room()?;
         inner.metadata.read(|rows| self.check(rows).map(drop))?;
-        inner.content.place(&lock, self.id)?;
+        // The repository may have been deleted since, and the staged file with it.
+        inner.content.place(&lock, self.id).or_else(|refused| self.gone_or(refused))?;
         let named = inner.content.sync_placed(&lock).and_then(|()| {
             inner.metadata.write(|txn| {
                 let at = self.check(txn)?;
@@ -130,12 +133,28 @@ impl UploadWriter {
         if named.is_err() {
             self.session = self.session.take().filter(|_| self.take_back(&lock, digest));
         }
-        named
+        named.or_else(|refused| self.gone_or(refused))
     }
 
     fn check(&self, rows: &impl Rows) -> Result<Granted, Error> {
-        uploads::get(rows, self.id)?;
-        granted(rows, &self.registry.0.settings, &self.actor, &self.name, Action::Push)
+        let upload = uploads::get(rows, self.id)?;
+        let at = granted(rows, &self.registry.0.settings, &self.actor, &self.name, Action::Push)?;
+        // Another repository may have taken the name.
+        if at.repository == upload.repository { Ok(at) } else { Err(Error::UploadUnknown) }
+    }
+
+    /// [`Error::UploadUnknown`] if the session is gone, whose staged file then goes too; otherwise `refused`.
+    fn gone_or(&mut self, refused: Error) -> Result<(), Error> {
+        let metadata = &self.registry.0.metadata;
+        if metadata.read(|rows| rows.contains(&UPLOADS, &self.id))? {
+            return Err(refused);
+        }
+        self.session = None;
+        metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            txn.put(&UNLINKS, &Unlink::Staged(self.id), &());
+            Ok(())
+        })?;
+        Err(Error::UploadUnknown)
     }
 
     /// After a commit that failed: whether the staged file came back. It does not if rows name the digest, in this
