@@ -20,19 +20,20 @@ mod settings;
 pub mod statistics;
 mod trail;
 
-pub use access::{Action, Actor, NamespaceAction, Principal, PrincipalId, Role, TeamRole};
+pub use access::{Action, Actor, NamespaceAction, Principal, PrincipalId, RegistryAction, Role, TeamRole};
 pub use audit::AuditReport;
 pub use clock::Clock;
 pub use content::{BlobReader, OpenBlobCounts};
 pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::{PrototypeId, UploadId};
+pub use model::profiles::{Profile, ProfileField};
 pub use registry::{
     Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo,
-    MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission, Precondition,
-    PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole,
-    RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To,
-    UploadWriter,
+    MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, OrganizationRow, Permission,
+    Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo,
+    RepositoryRole, RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember,
+    TeamMembers, To, UploadWriter, UserChange,
 };
 pub use settings::Settings;
 pub use trail::{

@@ -10,6 +10,7 @@ pub(crate) mod grants;
 pub(crate) mod keys;
 pub(crate) mod manifests;
 pub(crate) mod organizations;
+pub(crate) mod profiles;
 pub(crate) mod prototypes;
 pub(crate) mod records;
 pub(crate) mod repositories;

@@ -21,6 +21,7 @@ mod tags;
 mod teams;
 mod trail;
 mod uploads;
+mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,6 +42,7 @@ pub use sessions::{Session, SessionId};
 pub use tags::TagsPage;
 pub use teams::{TeamInfo, TeamMember, TeamMembers};
 pub use uploads::UploadWriter;
+pub use users::{OrganizationRow, UserChange};
 
 use crate::content::Content;
 use crate::files::{Disk, DiskLock, RealDisk, SyncPoint};

@@ -11,6 +11,7 @@ mod logs;
 mod metrics;
 mod organizations;
 mod permissions;
+mod profile;
 mod prototypes;
 mod repositories;
 mod robots;

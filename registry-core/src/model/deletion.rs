@@ -5,8 +5,8 @@ use super::authorize::{Granted, namespace_row};
 use super::keys::{NamespaceId, RepositoryId, Work};
 use super::records::Namespace;
 use super::tables::{
-    NAMESPACE, NAMESPACES, PROTOTYPES, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY, REPOSITORY_UPLOADS,
-    ROBOT_NAMES, TEAM_NAMES, TEAMS, USERS, WORK,
+    NAMESPACE, NAMESPACES, PROFILES, PROTOTYPES, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY,
+    REPOSITORY_UPLOADS, ROBOT_NAMES, TEAM_NAMES, TEAMS, USERS, WORK,
 };
 use super::{accounts, blobs, grants, manifests, repositories, robots, sessions, tags, teams, uploads};
 use crate::Error;
@@ -86,6 +86,7 @@ pub(crate) fn purge_namespace(txn: &mut WriteTxn<'_>, id: NamespaceId) -> Result
         && drop_prototypes(txn, id)?
         && is_last_work(txn, id)?;
     if is_empty {
+        txn.delete(&PROFILES, &id);
         txn.delete(&NAMESPACE, &id);
     }
     Ok(is_empty)

@@ -3,6 +3,7 @@
 use super::keys::{
     Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, SessionKey, TeamId, Unlink, UploadId, Work,
 };
+use super::profiles::Profile;
 use super::records::{
     Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer, Repository, RepositoryBlob,
     Robot, Session, TagRow, Team, Totals, Upload, User,
@@ -21,6 +22,8 @@ pub(crate) const NAMESPACES: Table<String, NamespaceId> = Table::new("namespaces
 pub(crate) const NAMESPACE: Table<NamespaceId, Namespace> = Table::new("namespace");
 /// The account of a user or of a robot.
 pub(crate) const USERS: Table<PrincipalId, User> = Table::new("users");
+/// What a user or an organization says of itself.
+pub(crate) const PROFILES: Table<NamespaceId, Profile> = Table::new("profiles");
 /// What a robot is, beside its account.
 pub(crate) const ROBOTS: Table<PrincipalId, Robot> = Table::new("robots");
 /// (namespace, short name) → robot.

@@ -1,11 +1,12 @@
 //! Users. Passwords arrive and leave as Argon2id hashes: the edge computes them, on threads of its own.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Registry;
 use super::sessions::SessionId;
 use crate::access::{Principal, PrincipalId};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
+use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::records::User;
 use crate::model::tables::{ROBOTS, USERS};
 use crate::model::{accounts, sessions, standing};
@@ -51,6 +52,8 @@ pub struct AccountInfo {
     pub email: String,
     /// Whether the user is a superuser, by the flag on the row or by the settings.
     pub is_superuser: bool,
+    /// Whether the user reads everything (Quay: global read-only superuser).
+    pub is_reader: bool,
     /// Whether the account may not be used.
     pub is_disabled: bool,
     /// When the user was created, in milliseconds since the Unix epoch.
@@ -64,6 +67,8 @@ pub struct AccountChange {
     pub password_hash: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
+    /// What they say of themselves.
+    pub profile: Vec<ProfileField>,
 }
 
 impl Registry {
@@ -72,7 +77,9 @@ impl Registry {
     /// # Errors
     /// [`Error::AlreadyInitialized`] if there is any user, [`Error::NameTaken`] by an organization.
     pub fn create_first_user(&self, user: &NewUser) -> Result<PrincipalId, Error> {
-        self.insert_user(user, true)
+        self.insert_user(user, |txn| {
+            if accounts::has_users(txn)? { Err(Error::AlreadyInitialized) } else { Ok(()) }
+        })
     }
 
     /// Creates a user.
@@ -80,10 +87,15 @@ impl Registry {
     /// # Errors
     /// [`Error::NameTaken`].
     pub fn create_user(&self, user: &NewUser) -> Result<PrincipalId, Error> {
-        self.insert_user(user, false)
+        self.insert_user(user, |_| Ok(()))
     }
 
-    fn insert_user(&self, user: &NewUser, must_be_first: bool) -> Result<PrincipalId, Error> {
+    /// Creates a user where `check` allows it.
+    pub(super) fn insert_user(
+        &self,
+        user: &NewUser,
+        check: impl Fn(&WriteTxn<'_>) -> Result<(), Error>,
+    ) -> Result<PrincipalId, Error> {
         let id = PrincipalId(self.0.ids.fresh(&self.0.metadata)?);
         let stamp = self.account_stamp()?;
         let row = User {
@@ -100,9 +112,7 @@ impl Registry {
             metadata["superuser"] = true.into();
         }
         self.0.metadata.write(|txn| {
-            if must_be_first && accounts::has_users(txn)? {
-                return Err(Error::AlreadyInitialized);
-            }
+            check(txn)?;
             accounts::create(txn, id, &row)?;
             stamp.record_in(txn, 0, (id.into(), &row.name), "user_create", &metadata)
         })?;
@@ -163,6 +173,7 @@ impl Registry {
         AccountInfo {
             id,
             is_superuser: standing::is_superuser(&self.0.settings, &user),
+            is_reader: self.0.settings.readers.contains(&user.name),
             name: user.name,
             email: user.email,
             is_disabled: user.is_disabled,
@@ -215,7 +226,7 @@ impl Registry {
         change: &AccountChange,
     ) -> Result<(), Error> {
         let kept = kept.map(SessionId::key);
-        let stamp = self.stamp(&Actor::User(*caller), 2)?;
+        let stamp = self.stamp(&Actor::User(*caller), 4)?;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             standing::signed_in(txn, caller)?;
             let mut user = txn.get(&USERS, &caller.id)?.ok_or(Error::CredentialRevoked)?;
@@ -235,11 +246,26 @@ impl Registry {
                 record(txn, 1, "user_change_password", json!({"username": user.name}))?;
             }
             txn.put(&USERS, &caller.id, &user);
+            let profile = profiles::change(txn, at.0, &change.profile)?;
+            if change.profile.iter().any(|field| !field.is_about_invoices()) {
+                record(txn, 2, "user_change_metadata", names_of(&profile))?;
+            }
+            if change.profile.iter().any(ProfileField::is_about_invoices) {
+                record(txn, 3, "user_change_invoicing", invoices_of(&profile))?;
+            }
             Ok(())
         })?;
         let is_new_password = change.password_hash.is_some();
         tracing::info!(id = caller.id.0, is_new_password, "user changed their account");
         Ok(())
+    }
+
+    /// What a user says of themselves.
+    ///
+    /// # Errors
+    /// Whatever storage refuses.
+    pub fn profile(&self, of: PrincipalId) -> Result<Profile, Error> {
+        self.0.metadata.read(|rows| profiles::get(rows, of.into()))
     }
 
     /// Whether the credential that made this actor is still good.
@@ -256,8 +282,19 @@ impl Registry {
     }
 }
 
+fn names_of(profile: &Profile) -> Value {
+    let Profile { given_name, family_name, company, location, .. } = profile;
+    json!({"given_name": given_name, "family_name": family_name, "company": company, "location": location})
+}
+
+/// As events tell it.
+pub(super) fn invoices_of(profile: &Profile) -> Value {
+    let Profile { invoice_email, invoice_email_address, .. } = profile;
+    json!({"invoice_email": invoice_email, "invoice_email_address": invoice_email_address})
+}
+
 /// Users, without robots, which have their rows in the same table.
-fn users(
+pub(super) fn users(
     rows: &ReadTxn,
     mut after: Option<PrincipalId>,
     limit: usize,

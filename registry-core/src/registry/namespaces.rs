@@ -47,7 +47,7 @@ impl Registry {
     }
 
     /// Refuses what would free a name to which the configuration gives power.
-    fn check_unprivileged(&self, name: &str) -> Result<(), Error> {
+    pub(super) fn check_unprivileged(&self, name: &str) -> Result<(), Error> {
         let settings = &self.0.settings;
         let is_of = |other: &String| other.split('+').next() == Some(name);
         let is_privileged = settings.superusers.iter().chain(&settings.readers).any(is_of);

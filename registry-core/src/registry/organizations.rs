@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Registry;
+use super::accounts::invoices_of;
 use super::teams::TeamInfo;
 use crate::Error;
 use crate::access::{Actor, NamespaceAction, PrincipalId, TeamRole, Who};
@@ -12,6 +13,7 @@ use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::authorize::{granted_in_namespace, granted_in_organization, namespace_row};
 use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
+use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::standing::{self, Standing};
 use crate::model::tables::{GRANTED, NAMESPACE, NAMESPACES, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
 use crate::model::{accounts, grants, repositories, teams};
@@ -35,6 +37,8 @@ pub struct OrganizationInfo {
     pub can_create: bool,
     /// Its teams, by name, for those who belong to it.
     pub teams: Vec<TeamInfo>,
+    /// What it says of itself, for those who administer it.
+    pub profile: Profile,
 }
 
 /// Somebody who is in a team of an organization.
@@ -114,6 +118,7 @@ impl Registry {
                 is_member,
                 can_create: caller.who == Who::Unrestricted || role >= Some(TeamRole::Creator),
                 teams: if is_member { team_infos(rows, id, is_mine)? } else { Vec::new() },
+                profile: if is_admin { profiles::get(rows, id)? } else { Profile::default() },
             })
         })
     }
@@ -136,24 +141,32 @@ impl Registry {
         })
     }
 
-    /// Changes where the organization is written to.
+    /// Changes what the organization says of itself, and where it is written to if that is given.
     ///
     /// # Errors
     /// The refusals of administering it.
-    pub fn set_organization_email(
+    pub fn change_organization(
         &self,
         actor: &Actor,
         name: &NamespaceName,
-        email: &str,
+        email: Option<&str>,
+        profile: &[ProfileField],
     ) -> Result<(), Error> {
-        let stamp = self.stamp(actor, 1)?;
+        let stamp = self.stamp(actor, 2)?;
         self.0.metadata.write(|txn| {
             let id = self.administered(txn, actor, name)?;
             let mut row = namespace_row(txn, id)?;
-            let old_email = std::mem::replace(&mut row.email, email.to_owned());
-            txn.put(&NAMESPACE, &id, &row);
-            let metadata = json!({"email": email, "old_email": old_email, "namespace": row.name});
-            stamp.record_in(txn, 0, (id, &row.name), "org_change_email", &metadata)
+            if let Some(email) = email {
+                let old_email = std::mem::replace(&mut row.email, email.to_owned());
+                txn.put(&NAMESPACE, &id, &row);
+                let metadata = json!({"email": email, "old_email": old_email, "namespace": row.name});
+                stamp.record_in(txn, 0, (id, &row.name), "org_change_email", &metadata)?;
+            }
+            let said = profiles::change(txn, id, profile)?;
+            if profile.is_empty() {
+                return Ok(());
+            }
+            stamp.record_in(txn, 1, (id, &row.name), "org_change_invoicing", &invoices_of(&said))
         })
     }
 

@@ -84,6 +84,17 @@ impl Fields {
         Err(ApiError::invalid(format!("'{}' is not one of [{}]", cut(text), known.join(", "))))
     }
 
+    /// A string that may be left out or null: none where it is left out.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is something else.
+    pub(super) fn nullable_text(&self, key: &str) -> Result<Option<Option<&str>>, ApiError> {
+        match self.0.get(key) {
+            Some(Value::Null) => Ok(Some(None)),
+            _ => Ok(self.optional_text(key)?.map(Some)),
+        }
+    }
+
     /// An object that may be left out, as it was sent.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::profile::{Whose, profile_fields};
 use super::routes::Named;
 use super::teams;
 use crate::app::App;
@@ -38,8 +39,8 @@ pub(super) fn view(info: &OrganizationInfo, app: &App) -> Value {
         view.insert("teams".into(), Value::Object(teams));
     }
     if info.is_admin {
-        view.insert("invoice_email".into(), json!(false));
-        view.insert("invoice_email_address".into(), Value::Null);
+        view.insert("invoice_email".into(), json!(info.profile.invoice_email));
+        view.insert("invoice_email_address".into(), json!(info.profile.invoice_email_address));
         view.insert("tag_expiration_s".into(), json!(app.registry.settings().tag_window_ms / 1000));
         view.insert("is_free_account".into(), json!(true));
     }
@@ -82,10 +83,9 @@ pub(super) async fn change(
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), organization(&name)?);
     let email = fields.optional_text("contact_email")?.or(fields.optional_text("email")?).map(str::to_owned);
+    let profile = profile_fields(&fields, Whose::Organization)?;
     let changed = app.call(move |registry| {
-        if let Some(email) = &email {
-            registry.set_organization_email(&actor, &name, email)?;
-        }
+        registry.change_organization(&actor, &name, email.as_deref(), &profile)?;
         registry.organization(&actor, &name)
     });
     Ok(Json(view(&changed.await?, &app)).into_response())

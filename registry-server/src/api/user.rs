@@ -15,6 +15,7 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::profile::{Whose, profile_fields};
 use super::routes::Named;
 use crate::app::App;
 use crate::auth::password;
@@ -157,7 +158,8 @@ pub(super) async fn change(
     if email.is_some_and(|email| !is_email(email)) {
         return Err(bad("Invalid email address"));
     }
-    let mut change = AccountChange { email: email.map(str::to_owned), password_hash: None };
+    let profile = profile_fields(&fields, Whose::User)?;
+    let mut change = AccountChange { email: email.map(str::to_owned), password_hash: None, profile };
     if fields.optional_text("password")?.is_some() {
         let new = fields.secret("password")?;
         password::check_rules(new.expose()).map_err(|rule| bad(&format!("Invalid password, {rule}")))?;
