@@ -13,6 +13,8 @@ use super::body::Fields;
 use super::caller::{Caller, token_text};
 use super::cookie::Cookie;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
+use super::schema::{SUCCESS, Schema};
 use crate::admission::Client;
 use crate::app::App;
 use crate::auth::caller::SignInError;
@@ -22,6 +24,30 @@ use crate::origin::Origin;
 /// Says which CSRF token comes with the next request.
 const NEXT_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-next-csrf-token");
 const WRONG: &str = "Invalid Username or Password";
+
+const CREDENTIALS: Schema = Schema::Named(
+    "SigninUser",
+    &Schema::Object(&[("username", Schema::Text), ("password", Schema::Text)], &[]),
+);
+const PASSWORD: Schema = Schema::Named("VerifyUser", &Schema::Object(&[("password", Schema::Text)], &[]));
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/signin", "signinUser", sign_in, "Signs in.")
+            .takes(CREDENTIALS)
+            .gives(SUCCESS)
+            .internal(),
+        Operation::post("/api/v1/signin/verify", "verifyUser", verify, "Checks the caller's password again.")
+            .scope(Scope::UserAdmin)
+            .takes(PASSWORD)
+            .gives(SUCCESS)
+            .internal(),
+        Operation::post("/api/v1/signout", "logout", sign_out, "Ends the caller's sessions.")
+            .gives(SUCCESS)
+            .internal(),
+    ]
+}
 
 /// `GET /csrf_token`: the token of the caller's session. Who has none becomes a visitor.
 pub(super) async fn csrf_token(

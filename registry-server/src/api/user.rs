@@ -15,12 +15,59 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
 use super::routes::Named;
+use super::schema::{AVATAR, Schema};
 use crate::app::App;
 use crate::auth::password;
 
 /// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1.3, without the brackets).
 const EMAIL_MAX_BYTES: usize = 254;
+
+const USER: Schema = Schema::Named(
+    "UserView",
+    &Schema::Object(
+        &[("anonymous", Schema::Flag), ("username", Schema::Text), ("avatar", AVATAR)],
+        &[
+            ("can_create_repo", Schema::Flag),
+            ("is_me", Schema::Flag),
+            ("verified", Schema::Flag),
+            ("email", Schema::Text),
+            ("logins", Schema::List(&Schema::Open)),
+            ("invoice_email", Schema::Flag),
+            ("invoice_email_address", Schema::OrNull(&Schema::Text)),
+            ("preferred_namespace", Schema::Flag),
+            ("tag_expiration_s", Schema::Whole),
+            ("prompts", Schema::List(&Schema::Text)),
+            ("company", Schema::OrNull(&Schema::Text)),
+            ("family_name", Schema::OrNull(&Schema::Text)),
+            ("given_name", Schema::OrNull(&Schema::Text)),
+            ("location", Schema::OrNull(&Schema::Text)),
+            ("is_free_account", Schema::Flag),
+            ("has_password_set", Schema::Flag),
+            ("organizations", Schema::List(&Schema::Open)),
+            ("super_user", Schema::Flag),
+        ],
+    ),
+);
+const CHANGE: Schema =
+    Schema::Named("UpdateUser", &Schema::Object(&[], &[("password", Schema::Text), ("email", Schema::Text)]));
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    vec![
+        Operation::get("/api/v1/user", "getLoggedInUser", own, "The caller.")
+            .scope(Scope::UserRead)
+            .gives(USER),
+        Operation::put("/api/v1/user", "changeUserDetails", change, "Changes the caller's account.")
+            .scope(Scope::UserAdmin)
+            .takes(CHANGE)
+            .gives(USER)
+            .internal()
+            .fresh(),
+        Operation::get("/api/v1/users/{username}", "getUserInformation", named, "A user.").gives(USER),
+    ]
+}
 
 /// A user as everybody sees them.
 #[derive(Debug, Serialize)]
