@@ -1,14 +1,17 @@
 //! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
+mod account;
 mod avatar;
 mod body;
 mod caller;
 mod cookie;
+mod discovery;
 mod error;
 mod health;
 mod initialize;
 mod logs;
 mod metrics;
+mod operation;
 mod organizations;
 mod permissions;
 mod profile;
@@ -16,14 +19,16 @@ mod prototypes;
 mod repositories;
 mod robots;
 mod routes;
+mod schema;
 mod session;
+mod superuser;
 mod teams;
 mod user;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::routing::{any, get, post, put};
+use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{HeaderValue, RETRY_AFTER};
@@ -35,7 +40,9 @@ use tower::ServiceExt;
 use self::body::media_type;
 use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
-use self::routes::Routes;
+pub use self::operation::Description;
+use self::operation::Operation;
+use self::routes::BelowRepositories;
 use crate::admission::{Admission, Busy, Client};
 use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
@@ -47,6 +54,35 @@ use crate::wire::secret::Secret;
 /// The largest body that is read, in bytes.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
+/// Every operation of `/api/v1`, by noun. A new one is a line of its noun's `registered`.
+fn registered() -> Vec<Operation> {
+    [
+        session::registered(),
+        user::registered(),
+        account::registered(),
+        superuser::registered(),
+        initialize::registered(),
+        organizations::registered(),
+        teams::registered(),
+        robots::registered(),
+        prototypes::registered(),
+        repositories::registered(),
+        permissions::registered(),
+        logs::registered(),
+        discovery::registered(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What is said of the operations of `/api/v1`, in the order of their nouns.
+pub fn operations() -> &'static [Description] {
+    static DESCRIPTIONS: LazyLock<Vec<Description>> =
+        LazyLock::new(|| registered().into_iter().map(|operation| operation.description).collect());
+    &DESCRIPTIONS
+}
+
 /// Every route.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
@@ -54,53 +90,16 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/health", get(health::instance))
         .route("/metrics", get(metrics::metrics))
         .route("/csrf_token", get(session::csrf_token))
-        .both("/api/v1/signin", post(session::sign_in))
-        .both("/api/v1/signin/verify", post(session::verify))
-        .both("/api/v1/signout", post(session::sign_out))
-        .both("/api/v1/user", get(user::own).put(user::change))
-        .both("/api/v1/user/initialize", post(initialize::initialize))
-        .both("/api/v1/users/{name}", get(user::named))
-        .merge(organization_routes())
-        .both("/api/v1/repository", get(repositories::list).post(repositories::create))
-        .route("/api/v1/repository/{*path}", any(repositories::below))
+        .merge(routes::router(registered()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::clone(app))
 }
 
-/// Routes of organizations, and of robots, which users have as well.
-fn organization_routes() -> Router<Arc<App>> {
-    const ORG: &str = "/api/v1/organization/{org}";
-    let robots = |router: Router<Arc<App>>, base: &str| {
-        let one = format!("{base}/robots/{{short}}");
-        router
-            .both(&one, get(robots::get).put(robots::create).delete(robots::delete))
-            .both(&format!("{one}/permissions"), get(robots::permissions))
-            .both(&format!("{one}/regenerate"), post(robots::regenerate))
-    };
-    let router = Router::new()
-        .both("/api/v1/organization", post(organizations::create))
-        .both("/api/v1/user/logs", get(logs::own))
-        .both("/api/v1/user/aggregatelogs", get(logs::counted_own))
-        .both("/api/v1/superuser/logs", get(logs::everywhere))
-        .both("/api/v1/superuser/aggregatelogs", get(logs::counted_everywhere))
-        .both(&format!("{ORG}/logs"), get(logs::in_organization))
-        .both(&format!("{ORG}/aggregatelogs"), get(logs::counted_in_organization))
-        .both("/api/v1/user/robots", get(robots::list_own))
-        .both(&format!("{ORG}/robots"), get(robots::list))
-        .both(ORG, get(organizations::get).put(organizations::change).delete(organizations::delete))
-        .both(&format!("{ORG}/members"), get(organizations::members))
-        .both(
-            &format!("{ORG}/members/{{name}}"),
-            get(organizations::one_member).delete(organizations::remove_member),
-        )
-        .both(&format!("{ORG}/team/{{team}}"), put(teams::put).delete(teams::delete))
-        .both(&format!("{ORG}/team/{{team}}/members"), get(teams::members))
-        .both(&format!("{ORG}/team/{{team}}/members/{{name}}"), put(teams::add).delete(teams::remove))
-        .both(&format!("{ORG}/team/{{team}}/permissions"), get(teams::permissions))
-        .both(&format!("{ORG}/prototypes"), get(prototypes::list).post(prototypes::create))
-        .both(&format!("{ORG}/prototypes/{{id}}"), put(prototypes::change).delete(prototypes::delete));
-    robots(robots(router, ORG), "/api/v1/user")
+/// What may stand behind a repository in a path.
+fn below_repositories() -> &'static BelowRepositories {
+    static BELOW: LazyLock<BelowRepositories> = LazyLock::new(|| BelowRepositories::of(operations()));
+    &BELOW
 }
 
 /// A moment as Quay writes it: RFC 2822, in a zone that is not told.
@@ -122,6 +121,7 @@ pub(crate) async fn answer(
     let client: Client = app.options.origins.client(&head.headers, from.peer.ip()).into();
     let is_api = head.uri.path().starts_with("/api/v1/");
     let is_head = head.method == Method::HEAD;
+    below_repositories().rewrite(&mut head.uri);
     head.extensions.insert(from);
     head.extensions.insert(origin.clone());
     head.extensions.insert(client);

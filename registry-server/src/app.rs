@@ -31,6 +31,10 @@ pub struct Options {
     pub referrers_api: bool,
     /// Whether `POST /api/v1/user/initialize` exists without a one-time code (`FEATURE_USER_INITIALIZE`).
     pub user_initialize: bool,
+    /// Whether people register by themselves (`FEATURE_USER_CREATION`).
+    pub user_creation: bool,
+    /// Whether people may change their names (`FEATURE_USER_RENAME`).
+    pub user_rename: bool,
     /// Whether the session cookie may travel over TLS alone, however a client came (`SESSION_COOKIE_SECURE`).
     pub session_cookie_secure: bool,
     /// Whether each request is logged.

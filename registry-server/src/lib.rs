@@ -2,7 +2,7 @@
 
 pub mod admission;
 #[cfg(feature = "api")]
-mod api;
+pub mod api;
 pub mod app;
 pub mod auth;
 pub mod cli;

@@ -21,6 +21,8 @@ mod catalog;
 mod client;
 #[path = "main/control.rs"]
 mod control;
+#[path = "main/discovery.rs"]
+mod discovery;
 #[path = "main/full_disk.rs"]
 mod full_disk;
 #[path = "main/hidden.rs"]
@@ -49,6 +51,8 @@ mod routes;
 mod sessions;
 #[path = "main/stopping.rs"]
 mod stopping;
+#[path = "main/superuser.rs"]
+mod superuser;
 #[path = "main/support.rs"]
 mod support;
 #[path = "main/tags.rs"]

@@ -12,6 +12,7 @@ use crate::model::keys::NamespaceId;
 use crate::model::records::User;
 use crate::model::tables::NAMESPACES;
 use crate::model::{accounts, sessions, standing};
+use crate::oci::NamespaceName;
 
 /// What a superuser changes of somebody's account; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +86,22 @@ impl Registry {
             }
             found.truncate(limit);
             Ok(found)
+        })
+    }
+
+    /// One organization.
+    ///
+    /// # Errors
+    /// [`Error::NamespaceUnknown`], [`Error::NotAnOrganization`]; the refusals of surveying the registry.
+    pub fn organization_row(&self, actor: &Actor, name: &NamespaceName) -> Result<OrganizationRow, Error> {
+        self.0.metadata.read(|rows| {
+            standing::check_registry(rows, &self.0.settings, actor, RegistryAction::Survey)?;
+            let unknown = || Error::NamespaceUnknown(name.to_string());
+            let row = namespace_row(rows, rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?)?;
+            if !row.is_organization {
+                return Err(Error::NotAnOrganization(name.to_string()));
+            }
+            Ok(OrganizationRow { name: row.name, email: row.email })
         })
     }
 

@@ -377,7 +377,7 @@ fn every_change_leaves_its_event_and_what_is_refused_leaves_none() {
     let prototype = registry.create_prototype(&alice, &org("acme"), &new).unwrap();
     registry.set_prototype_role(&alice, &org("acme"), prototype.id, Role::Write).unwrap();
     registry.delete_prototype(&alice, &org("acme"), prototype.id).unwrap();
-    registry.set_organization_email(&alice, &org("acme"), "new@lab.test").unwrap();
+    registry.change_organization(&alice, &org("acme"), Some("new@lab.test"), &[]).unwrap();
     registry.remove_team_member(&alice, &org("acme"), "devs", "bob").unwrap();
     registry.delete_robot(&alice, &org("acme"), "ci").unwrap();
     registry.delete_team(&alice, &org("acme"), "devs").unwrap();

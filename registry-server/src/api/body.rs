@@ -138,18 +138,18 @@ impl Fields {
     }
 }
 
-/// The keys of a JSON body where there may be none, and whether there is one.
+/// The keys of a JSON body where there may be none.
 #[derive(Debug)]
-pub(super) struct MaybeFields(pub(super) Fields, pub(super) bool);
+pub(super) struct MaybeFields(pub(super) Fields);
 
 impl<S: Send + Sync> FromRequest<S> for MaybeFields {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if media_type(request.headers()).is_empty() {
-            return Ok(Self(Fields(Map::new()), false));
+            return Ok(Self(Fields(Map::new())));
         }
-        Ok(Self(Fields::from_request(request, state).await?, true))
+        Fields::from_request(request, state).await.map(Self)
     }
 }
 

@@ -104,11 +104,6 @@ impl ApiError {
         Self::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     }
 
-    /// The path does not answer to the method.
-    pub(crate) fn method_not_allowed() -> Self {
-        Self::plain(StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed for the requested URL.")
-    }
-
     /// An error about whom something is granted to: Quay answers 400 for who does not exist, or may not be known.
     pub(crate) fn of_grantee(error: Error) -> Self {
         match error {

@@ -16,7 +16,9 @@ use registry_core::{Error, NewUser};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::operation::Operation;
 use super::refused;
+use super::schema::Schema;
 use crate::app::App;
 use crate::auth::caller::SignInError;
 use crate::auth::password;
@@ -33,6 +35,29 @@ struct Wanted {
     email: Option<String>,
     #[serde(default)]
     setup_code: Option<String>,
+}
+
+const FIRST_USER: Schema = Schema::Named(
+    "FirstUser",
+    &Schema::Object(
+        &[("username", Schema::Text), ("password", Schema::Text)],
+        &[("email", Schema::OrNull(&Schema::Text)), ("setup_code", Schema::OrNull(&Schema::Text))],
+    ),
+);
+const CREATED: Schema = Schema::Named(
+    "CreatedUser",
+    &Schema::Object(&[("username", Schema::Text), ("email", Schema::Text)], &[]),
+);
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    let path = "/api/v1/user/initialize";
+    vec![
+        Operation::post(path, "initializeUser", initialize, "Creates the first user.")
+            .takes(FIRST_USER)
+            .gives(CREATED)
+            .internal(),
+    ]
 }
 
 /// Creates the first user. Among concurrent calls exactly one succeeds.

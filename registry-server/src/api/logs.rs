@@ -5,21 +5,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hyper::Uri;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use registry_core::oci::{NamespaceName, RepositoryName};
-use registry_core::{Event, EventCursor, EventQuery, EventScope, Named as Who};
+use registry_core::oci::NamespaceName;
+use registry_core::{Event, EventCursor, EventQuery, EventScope, Named as Who, RegistryAction};
 use serde_json::{Map, Value, json};
 
 use super::avatar::Avatar;
 use super::caller::Caller;
 use super::date;
-use super::error::{ApiError, Problem};
+use super::error::ApiError;
+use super::operation::{Operation, Parameter, Scope};
 use super::organizations::organization;
-use super::routes::Named;
+use super::repositories::repository;
+use super::routes::{Asked, Named};
+use super::schema::{AVATAR, Schema};
 use crate::app::App;
-use crate::wire::query::Query;
 
 /// Events of a page (Quay).
 const PAGE: usize = 20;
@@ -27,11 +28,79 @@ const PAGE: usize = 20;
 const AGGREGATED_DAYS: u64 = 31;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+const RANGE: &[Parameter] = &[
+    ("starttime", Schema::Text, "The first day, as MM/DD/YYYY in UTC."),
+    ("endtime", Schema::Text, "The last day, as MM/DD/YYYY in UTC."),
+    ("performer", Schema::Text, "Only what this user or robot did."),
+    ("next_page", Schema::Text, "What the page before gave."),
+];
+const PERSON: Schema = Schema::Object(
+    &[("kind", Schema::OneOf(&["user", "org"])), ("name", Schema::Text), ("avatar", AVATAR)],
+    &[("is_robot", Schema::Flag)],
+);
+const EVENT: Schema = Schema::Named(
+    "LogEntry",
+    &Schema::Object(
+        &[
+            ("kind", Schema::Text),
+            ("metadata", Schema::Open),
+            ("ip", Schema::OrNull(&Schema::Text)),
+            ("datetime", Schema::Text),
+        ],
+        &[("performer", PERSON), ("namespace", PERSON)],
+    ),
+);
+const EVENTS: Schema = Schema::Object(
+    &[("start_time", Schema::Text), ("end_time", Schema::Text), ("logs", Schema::List(&EVENT))],
+    &[("next_page", Schema::Text)],
+);
+const COUNT: Schema =
+    Schema::Object(&[("kind", Schema::Text), ("count", Schema::Whole), ("datetime", Schema::Text)], &[]);
+const COUNTS_OF_DAYS: Schema = Schema::Object(&[("aggregated", Schema::List(&COUNT))], &[]);
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    macro_rules! both_forms {
+        ($base:literal, $events:literal, $counts:literal, $of:ident, $scope:expr) => {{
+            let (events, counts) = (concat!($base, "/logs"), concat!($base, "/aggregatelogs"));
+            [
+                Operation::get(events, $events, $of::<false>, "What was done.").gives(EVENTS),
+                Operation::get(counts, $counts, $of::<true>, "How often what was done, by day.")
+                    .gives(COUNTS_OF_DAYS),
+            ]
+            .map(|operation| operation.scope($scope).query(RANGE))
+        }};
+    }
+    let of_organizations = both_forms!(
+        "/api/v1/organization/{orgname}",
+        "listOrgLogs",
+        "getAggregateOrgLogs",
+        in_organization,
+        Scope::OrgAdmin
+    );
+    let of_repositories = both_forms!(
+        "/api/v1/repository/{repository}",
+        "listRepoLogs",
+        "getAggregateRepoLogs",
+        in_repository,
+        Scope::RepoAdmin
+    );
+    let own = both_forms!("/api/v1/user", "listUserLogs", "getAggregateUserLogs", own, Scope::UserAdmin);
+    let all =
+        both_forms!("/api/v1/superuser", "listAllLogs", "listAllAggregateLogs", everywhere, Scope::SuperUser);
+    let all = all.map(Operation::fresh);
+    [of_organizations, of_repositories, own, all].into_iter().flatten().collect()
+}
+
 /// Which form of the log is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+enum Form {
     Events,
     Counts,
+}
+
+fn form(counts: bool) -> Form {
+    if counts { Form::Counts } else { Form::Events }
 }
 
 /// A range of days, from the beginning of the first to the end of the last.
@@ -43,8 +112,8 @@ struct Range {
 
 impl Range {
     /// The last day, unless the query names days as Quay's pages do (`MM/DD/YYYY`); what is no day is not named.
-    fn of(query: &Query, now_ms: u64) -> Result<Self, ApiError> {
-        let day = |name| query.get(name).and_then(day_ms);
+    fn of(query: &Asked, now_ms: u64) -> Result<Self, ApiError> {
+        let day = |name| query.text(name).and_then(day_ms);
         let until_ms = day("endtime").unwrap_or(now_ms).saturating_add(DAY_MS);
         let from_ms = day("starttime").unwrap_or(until_ms.saturating_sub(2 * DAY_MS));
         if from_ms < until_ms {
@@ -92,11 +161,10 @@ fn view(event: &Event, tells_namespace: bool) -> Value {
 }
 
 /// Answers for a scope that the caller may see.
-async fn told(app: &Arc<App>, scope: EventScope, uri: &Uri, form: Form) -> Result<Response, ApiError> {
-    let asked = Query::parse(uri.query().unwrap_or("")).unwrap_or_default();
-    let Range { from_ms, until_ms } = Range::of(&asked, app.registry.now_ms())?;
+async fn told(app: &Arc<App>, scope: EventScope, asked: &Asked, form: Form) -> Result<Response, ApiError> {
+    let Range { from_ms, until_ms } = Range::of(asked, app.registry.now_ms())?;
     let tells_namespace = scope == EventScope::All;
-    let performer = asked.get("performer").map(str::to_owned);
+    let performer = asked.text("performer").map(str::to_owned);
     let query = EventQuery { scope, performer, from_ms, until_ms };
     if form == Form::Counts {
         if until_ms - from_ms > (AGGREGATED_DAYS + 1) * DAY_MS {
@@ -110,7 +178,7 @@ async fn told(app: &Arc<App>, scope: EventScope, uri: &Uri, form: Form) -> Resul
         return Ok(Json(json!({ "aggregated": counts })).into_response());
     }
     // What does not decode is the first page, as in Quay.
-    let cursor = asked.get("next_page").and_then(EventCursor::parse);
+    let cursor = asked.text("next_page").and_then(EventCursor::parse);
     let page = app.call(move |registry| registry.events(&query, cursor, PAGE)).await?;
     let events: Vec<Value> = page.events.iter().map(|event| view(event, tells_namespace)).collect();
     let mut answer = json!({ "start_time": date(from_ms), "end_time": date(until_ms), "logs": events });
@@ -124,89 +192,61 @@ async fn of_namespace(
     app: &Arc<App>,
     caller: &Caller,
     name: NamespaceName,
-    uri: &Uri,
+    asked: &Asked,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let (actor, asked) = (caller.actor(), name.clone());
-    app.call(move |registry| registry.check_inspection(&actor, &asked)).await?;
-    told(app, EventScope::Namespace(name), uri, form).await
+    let (actor, wanted) = (caller.actor(), name.clone());
+    app.call(move |registry| registry.check_inspection(&actor, &wanted)).await?;
+    told(app, EventScope::Namespace(name), asked, form).await
 }
 
-/// `GET /api/v1/organization/<org>/logs`.
-pub(super) async fn in_organization(
+/// `GET /api/v1/organization/<org>/logs` and `…/aggregatelogs`.
+async fn in_organization<const COUNTS: bool>(
     State(app): State<Arc<App>>,
     caller: Caller,
     Named(name): Named<String>,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    of_namespace(&app, &caller, organization(&name)?, &uri, Form::Events).await
+    of_namespace(&app, &caller, organization(&name)?, &asked, form(COUNTS)).await
 }
 
-/// `GET /api/v1/organization/<org>/aggregatelogs`.
-pub(super) async fn counted_in_organization(
+/// `GET /api/v1/user/logs` and `…/aggregatelogs`: of the caller's own namespace.
+async fn own<const COUNTS: bool>(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Named(name): Named<String>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    of_namespace(&app, &caller, organization(&name)?, &uri, Form::Counts).await
-}
-
-/// `GET /api/v1/user/logs`: of the caller's own namespace.
-pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
-    let name = organization(&caller.signed_in()?.0.name)?;
-    of_namespace(&app, &caller, name, &uri, Form::Events).await
-}
-
-/// `GET /api/v1/user/aggregatelogs`.
-pub(super) async fn counted_own(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     let name = organization(&caller.signed_in()?.0.name)?;
-    of_namespace(&app, &caller, name, &uri, Form::Counts).await
+    of_namespace(&app, &caller, name, &asked, form(COUNTS)).await
 }
 
-/// `GET /api/v1/superuser/logs`: everybody's, for superusers and for who reads everything.
-pub(super) async fn everywhere(
+/// `GET /api/v1/superuser/logs` and `…/aggregatelogs`: everybody's, for superusers and for who reads everything.
+async fn everywhere<const COUNTS: bool>(
     State(app): State<Arc<App>>,
     caller: Caller,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    check_superuser(&app, &caller)?;
-    told(&app, EventScope::All, &uri, Form::Events).await
+    check_superuser(&app, &caller).await?;
+    told(&app, EventScope::All, &asked, form(COUNTS)).await
 }
 
-/// `GET /api/v1/superuser/aggregatelogs`.
-pub(super) async fn counted_everywhere(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    check_superuser(&app, &caller)?;
-    told(&app, EventScope::All, &uri, Form::Counts).await
-}
-
-fn check_superuser(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    let (account, _) = caller.freshly_signed_in()?;
-    if account.is_superuser || app.registry.settings().readers.contains(&account.name) {
-        return Ok(());
-    }
-    Err(ApiError::problem(Problem::InsufficientScope, "Unauthorized"))
+async fn check_superuser(app: &Arc<App>, caller: &Caller) -> Result<(), ApiError> {
+    caller.freshly_signed_in()?;
+    let actor = caller.actor();
+    Ok(app.ask(move |registry| registry.check_registry(&actor, RegistryAction::Survey)).await?)
 }
 
 /// `GET /api/v1/repository/<repository>/logs` and `…/aggregatelogs`.
-pub(super) async fn in_repository(
-    app: &Arc<App>,
-    caller: &Caller,
-    name: RepositoryName,
-    uri: &Uri,
-    form: Form,
+async fn in_repository<const COUNTS: bool>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (actor, asked) = (caller.actor(), name.clone());
-    app.call(move |registry| registry.check_repository_inspection(&actor, &asked)).await?;
-    told(app, EventScope::Repository(name), uri, form).await
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
+    let wanted = name.clone();
+    app.call(move |registry| registry.check_repository_inspection(&actor, &wanted)).await?;
+    told(&app, EventScope::Repository(name), &asked, form(COUNTS)).await
 }
 
 #[cfg(test)]
@@ -215,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_range_is_of_whole_days_and_the_last_one_by_default() {
-        let range = |query: &str| Range::of(&Query::parse(query).unwrap(), 100 * DAY_MS).ok();
+        let range = |query: &str| Range::of(&Asked::of(query), 100 * DAY_MS).ok();
         let days = |from: u64, until: u64| Some(Range { from_ms: from * DAY_MS, until_ms: until * DAY_MS });
         assert_eq!(range(""), days(99, 101));
         assert_eq!(range("starttime=01/02/1970&endtime=01/03/1970"), days(1, 3));

@@ -14,10 +14,94 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
 use super::profile::{Whose, profile_fields};
 use super::routes::Named;
+use super::schema::{AVATAR, Schema};
 use super::teams;
 use crate::app::App;
+
+const ORGANIZATION: Schema = Schema::Named(
+    "OrganizationView",
+    &Schema::Object(
+        &[
+            ("name", Schema::Text),
+            ("email", Schema::Text),
+            ("avatar", AVATAR),
+            ("is_admin", Schema::Flag),
+            ("is_member", Schema::Flag),
+        ],
+        &[
+            ("teams", Schema::MapOf(&teams::SUMMARY)),
+            ("ordered_teams", Schema::List(&Schema::Text)),
+            ("invoice_email", Schema::Flag),
+            ("invoice_email_address", Schema::OrNull(&Schema::Text)),
+            ("tag_expiration_s", Schema::Whole),
+            ("is_free_account", Schema::Flag),
+        ],
+    ),
+);
+const NEW: Schema = Schema::Named(
+    "NewOrg",
+    &Schema::Object(&[("name", Schema::Text)], &[("email", Schema::Text), ("contact_email", Schema::Text)]),
+);
+const CHANGE: Schema = Schema::Named(
+    "UpdateOrg",
+    &Schema::Object(
+        &[],
+        &[
+            ("email", Schema::Text),
+            ("contact_email", Schema::Text),
+            ("invoice_email", Schema::Flag),
+            ("invoice_email_address", Schema::OrNull(&Schema::Text)),
+        ],
+    ),
+);
+const TEAM: Schema = Schema::Object(&[("name", Schema::Text), ("avatar", AVATAR)], &[]);
+const MEMBER: Schema = Schema::Named(
+    "OrganizationMember",
+    &Schema::Object(
+        &[
+            ("name", Schema::Text),
+            ("kind", Schema::OneOf(&["user", "robot"])),
+            ("avatar", AVATAR),
+            ("repositories", Schema::List(&Schema::Text)),
+        ],
+        &[("teams", Schema::List(&TEAM))],
+    ),
+);
+const MEMBERS: Schema = Schema::Object(&[("members", Schema::List(&MEMBER))], &[]);
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    const ORG: &str = "/api/v1/organization/{orgname}";
+    const MEMBERS_AT: &str = "/api/v1/organization/{orgname}/members";
+    const MEMBER_AT: &str = "/api/v1/organization/{orgname}/members/{membername}";
+    vec![
+        Operation::post("/api/v1/organization", "createOrganization", create, "Creates an organization.")
+            .scope(Scope::UserAdmin)
+            .takes(NEW)
+            .status(201)
+            .gives(Schema::OneOf(&["Created"])),
+        Operation::get(ORG, "getOrganization", get, "An organization, as the caller sees it.")
+            .gives(ORGANIZATION),
+        Operation::put(ORG, "changeOrganizationDetails", change, "Changes an organization.")
+            .scope(Scope::OrgAdmin)
+            .takes(CHANGE)
+            .gives(ORGANIZATION),
+        Operation::delete(ORG, "deleteAdminedOrganization", delete, "Deletes an organization.")
+            .scope(Scope::OrgAdmin)
+            .fresh(),
+        Operation::get(MEMBERS_AT, "getOrganizationMembers", members, "Who is in an organization's teams.")
+            .scope(Scope::OrgAdmin)
+            .gives(MEMBERS),
+        Operation::get(MEMBER_AT, "getOrganizationMember", one_member, "A member of an organization.")
+            .scope(Scope::OrgAdmin)
+            .gives(MEMBER),
+        Operation::delete(MEMBER_AT, "removeOrganizationMember", remove_member, "Takes a member out.")
+            .scope(Scope::OrgAdmin),
+    ]
+}
 
 /// The name of an organization in a path; what is no name is the name of none.
 pub(super) fn organization(name: &str) -> Result<NamespaceName, ApiError> {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use registry_core::oci::RepositoryName;
 use registry_core::{Permission, Role, To};
 use serde_json::{Map, Value, json};
@@ -13,6 +14,10 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::{ApiError, Problem};
+use super::operation::{Operation, Scope};
+use super::repositories::repository;
+use super::routes::Named;
+use super::schema::{AVATAR, Schema};
 use crate::app::App;
 
 /// The role in a body.
@@ -27,19 +32,60 @@ pub(super) fn role(fields: &Fields) -> Result<Role, ApiError> {
     })
 }
 
-/// Whom a path names below `…/permissions`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Grantee {
-    pub(super) is_team: bool,
-    /// None for the list of them.
-    pub(super) name: Option<String>,
+pub(super) const ROLE: Schema = Schema::OneOf(&["read", "write", "admin"]);
+const GRANT: Schema = Schema::Named("Grant", &Schema::Object(&[("role", ROLE)], &[]));
+const PERMISSION: Schema = Schema::Named(
+    "Permission",
+    &Schema::Object(
+        &[("role", ROLE)],
+        &[
+            ("name", Schema::Text),
+            ("is_robot", Schema::Flag),
+            ("avatar", AVATAR),
+            ("is_org_member", Schema::Flag),
+        ],
+    ),
+);
+const PERMISSIONS: Schema = Schema::Object(&[("permissions", Schema::MapOf(&PERMISSION))], &[]);
+const ROLES: Schema = Schema::Object(&[("permissions", Schema::List(&GRANT))], &[]);
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    const USERS: &str = "/api/v1/repository/{repository}/permissions/user";
+    const USER: &str = "/api/v1/repository/{repository}/permissions/user/{username}";
+    const BY_ALL_WAYS: &str = "/api/v1/repository/{repository}/permissions/user/{username}/transitive";
+    const TEAMS: &str = "/api/v1/repository/{repository}/permissions/team";
+    const TEAM: &str = "/api/v1/repository/{repository}/permissions/team/{teamname}";
+    let all = vec![
+        Operation::get(USERS, "listRepoUserPermissions", list::<false>, "What users were granted.")
+            .gives(PERMISSIONS),
+        Operation::get(USER, "getUserPermissions", get::<false>, "What a user was granted.")
+            .gives(PERMISSION),
+        Operation::put(USER, "changeUserPermissions", grant::<false>, "Grants a user a role.")
+            .takes(GRANT)
+            .gives(PERMISSION),
+        Operation::delete(USER, "deleteUserPermissions", revoke::<false>, "Takes a user's role away."),
+        Operation::get(
+            BY_ALL_WAYS,
+            "getUserTransitivePermission",
+            transitive,
+            "A user's roles, by all ways.",
+        )
+        .gives(ROLES),
+        Operation::get(TEAMS, "listRepoTeamPermissions", list::<true>, "What teams were granted.")
+            .gives(PERMISSIONS),
+        Operation::get(TEAM, "getTeamPermissions", get::<true>, "What a team was granted.").gives(PERMISSION),
+        Operation::put(TEAM, "changeTeamPermissions", grant::<true>, "Grants a team a role.")
+            .takes(GRANT)
+            .gives(PERMISSION),
+        Operation::delete(TEAM, "deleteTeamPermissions", revoke::<true>, "Takes a team's role away."),
+    ];
+    all.into_iter().map(|operation| operation.scope(Scope::RepoAdmin)).collect()
 }
 
-impl Grantee {
-    fn to(&self) -> To<'_> {
-        let name = self.name.as_deref().unwrap_or_default();
-        if self.is_team { To::Team(name) } else { To::Principal(name) }
-    }
+/// Whom a path names.
+fn grantee(is_team: bool, name: &str) -> To<'_> {
+    if is_team { To::Team(name) } else { To::Principal(name) }
 }
 
 fn view(permission: &Permission) -> Value {
@@ -56,61 +102,78 @@ fn view(permission: &Permission) -> Value {
     Value::Object(view)
 }
 
-/// Answers `…/permissions/user[/<name>]` and `…/permissions/team[/<name>]`.
-pub(super) async fn answer(
+async fn of_kind(
     app: &Arc<App>,
     caller: &Caller,
-    method: &Method,
     repository: RepositoryName,
-    grantee: Grantee,
-    fields: Option<Fields>,
-) -> Result<Response, ApiError> {
+    is_team: bool,
+) -> Result<Vec<Permission>, ApiError> {
     let actor = caller.actor();
-    match (method.as_str(), &grantee.name) {
-        ("GET" | "HEAD", _) => {
-            let found = app.call(move |registry| registry.permissions(&actor, &repository)).await?;
-            shown(&found, &grantee)
-        }
-        ("PUT", Some(_)) => {
-            let role = role(&fields.ok_or_else(ApiError::not_json)?)?;
-            let granted =
-                app.call(move |registry| registry.grant(&actor, &repository, grantee.to(), role)).await;
-            Ok(Json(view(&granted.map_err(ApiError::of_grantee)?)).into_response())
-        }
-        ("DELETE", Some(_)) => {
-            let revoked = app.call(move |registry| registry.revoke(&actor, &repository, grantee.to())).await;
-            revoked.map_err(ApiError::of_grantee)?;
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
-        _ => Err(ApiError::method_not_allowed()),
-    }
+    let mut found = app.call(move |registry| registry.permissions(&actor, &repository)).await?;
+    found.retain(|permission| permission.is_team == is_team);
+    Ok(found)
 }
 
-fn shown(found: &[Permission], grantee: &Grantee) -> Result<Response, ApiError> {
-    let mut wanted = found.iter().filter(|permission| permission.is_team == grantee.is_team);
-    let Some(name) = &grantee.name else {
-        let permissions: Map<String, Value> =
-            wanted.map(|permission| (permission.name.clone(), view(permission))).collect();
-        return Ok(Json(json!({ "permissions": permissions })).into_response());
-    };
-    let found = wanted.find(|permission| permission.name == *name);
-    let found =
-        found.ok_or_else(|| ApiError::refused(format!("{name} does not have permission for repo")))?;
+/// `GET …/permissions/user` and `…/permissions/team`.
+async fn list<const IS_TEAM: bool>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    let found = of_kind(&app, &caller, repository(&app, &name)?, IS_TEAM).await?;
+    let permissions: Map<String, Value> =
+        found.iter().map(|permission| (permission.name.clone(), view(permission))).collect();
+    Ok(Json(json!({ "permissions": permissions })).into_response())
+}
+
+/// `GET …/permissions/user/<name>` and `…/permissions/team/<name>`.
+async fn get<const IS_TEAM: bool>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named((name, who)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    let found = of_kind(&app, &caller, repository(&app, &name)?, IS_TEAM).await?;
+    let found = found.iter().find(|permission| permission.name == who);
+    let found = found.ok_or_else(|| ApiError::refused(format!("{who} does not have permission for repo")))?;
     // Of a single team Quay tells the role alone.
-    let view = if found.is_team { json!({ "role": found.role.name() }) } else { view(found) };
+    let view = if IS_TEAM { json!({ "role": found.role.name() }) } else { view(found) };
     Ok(Json(view).into_response())
 }
 
-/// Answers `…/permissions/user/<name>/transitive`.
-pub(super) async fn transitive(
-    app: &Arc<App>,
-    caller: &Caller,
-    repository: RepositoryName,
-    name: String,
+/// `PUT …/permissions/user/<name>` and `…/permissions/team/<name>`.
+async fn grant<const IS_TEAM: bool>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named((name, who)): Named<(String, String)>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
-    let actor = caller.actor();
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
+    let role = role(&fields)?;
+    let granted = app.call(move |registry| registry.grant(&actor, &name, grantee(IS_TEAM, &who), role)).await;
+    Ok(Json(view(&granted.map_err(ApiError::of_grantee)?)).into_response())
+}
+
+/// `DELETE …/permissions/user/<name>` and `…/permissions/team/<name>`.
+async fn revoke<const IS_TEAM: bool>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named((name, who)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
+    let revoked = app.call(move |registry| registry.revoke(&actor, &name, grantee(IS_TEAM, &who))).await;
+    revoked.map_err(ApiError::of_grantee)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `GET …/permissions/user/<name>/transitive`.
+async fn transitive(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named((name, who)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
     let missing = || ApiError::problem(Problem::NotFound, "Not Found");
-    let roles = app.call(move |registry| registry.transitive_roles(&actor, &repository, &name)).await;
+    let roles = app.call(move |registry| registry.transitive_roles(&actor, &name, &who)).await;
     let roles = roles.map_err(|error| match error {
         registry_core::Error::PrincipalUnknown(_) => missing(),
         other => other.into(),

@@ -15,19 +15,23 @@ pub(super) enum Whose {
     Organization,
 }
 
+/// How a text that was sent becomes a field.
+type OfText = fn(String) -> ProfileField;
+
+const TEXTS: [(&str, OfText); 4] = [
+    ("given_name", ProfileField::GivenName),
+    ("family_name", ProfileField::FamilyName),
+    ("company", ProfileField::Company),
+    ("location", ProfileField::Location),
+];
+
 /// The fields that a body sets.
 ///
 /// # Errors
 /// 400 `invalid_request` for a field of another type, or a text that is too long.
 pub(super) fn profile_fields(fields: &Fields, whose: Whose) -> Result<Vec<ProfileField>, ApiError> {
     let mut found = Vec::new();
-    let texts: [(&str, fn(String) -> ProfileField); 4] = [
-        ("given_name", ProfileField::GivenName),
-        ("family_name", ProfileField::FamilyName),
-        ("company", ProfileField::Company),
-        ("location", ProfileField::Location),
-    ];
-    for (key, field) in texts.into_iter().filter(|_| whose == Whose::User) {
+    for (key, field) in TEXTS.iter().filter(|_| whose == Whose::User) {
         if let Some(text) = fields.optional_text(key)? {
             found.push(field(short(key, text)?));
         }

@@ -13,10 +13,61 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
 use super::organizations::organization;
-use super::permissions::role;
+use super::permissions::{ROLE, role};
 use super::routes::Named;
+use super::schema::{AVATAR, Schema};
 use crate::app::App;
+
+const ENTITY: Schema = Schema::Named(
+    "PrototypeEntity",
+    &Schema::Object(
+        &[("name", Schema::Text), ("kind", Schema::OneOf(&["user", "team"])), ("avatar", AVATAR)],
+        &[("is_robot", Schema::Flag), ("is_org_member", Schema::Flag)],
+    ),
+);
+const PROTOTYPE: Schema = Schema::Named(
+    "Prototype",
+    &Schema::Object(
+        &[
+            ("activating_user", Schema::OrNull(&ENTITY)),
+            ("delegate", ENTITY),
+            ("role", ROLE),
+            ("id", Schema::Text),
+        ],
+        &[],
+    ),
+);
+const PROTOTYPES: Schema = Schema::Object(&[("prototypes", Schema::List(&PROTOTYPE))], &[]);
+const DELEGATE: Schema =
+    Schema::Object(&[("name", Schema::Text), ("kind", Schema::OneOf(&["user", "team"]))], &[]);
+const NEW: Schema = Schema::Named(
+    "NewPrototype",
+    &Schema::Object(
+        &[("role", ROLE), ("delegate", DELEGATE)],
+        &[("activating_user", Schema::Object(&[("name", Schema::Text)], &[]))],
+    ),
+);
+const CHANGE: Schema = Schema::Named("PrototypeUpdate", &Schema::Object(&[("role", ROLE)], &[]));
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    const ALL: &str = "/api/v1/organization/{orgname}/prototypes";
+    const ONE: &str = "/api/v1/organization/{orgname}/prototypes/{prototypeid}";
+    let all = vec![
+        Operation::get(ALL, "getOrganizationPrototypePermissions", list, "The default permissions.")
+            .gives(PROTOTYPES),
+        Operation::post(ALL, "createOrganizationPrototypePermission", create, "Adds a default permission.")
+            .takes(NEW)
+            .gives(PROTOTYPE),
+        Operation::put(ONE, "updateOrganizationPrototypePermission", change, "Changes its role.")
+            .takes(CHANGE)
+            .gives(PROTOTYPE),
+        Operation::delete(ONE, "deleteOrganizationPrototypePermission", delete, "Takes one away."),
+    ];
+    all.into_iter().map(|operation| operation.scope(Scope::OrgAdmin)).collect()
+}
 
 fn delegate(to: &Delegate) -> Value {
     if to.is_team {

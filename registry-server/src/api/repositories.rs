@@ -1,103 +1,132 @@
-//! `/api/v1/repository`. A repository's name may contain slashes, so a path below it is read from the right, as under `/v2/`.
+//! `/api/v1/repository`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hyper::{Method, StatusCode, Uri};
+use hyper::StatusCode;
 use registry_core::oci::{NamespaceName, RepositoryName};
 use registry_core::{Action, Actor, Error, NamespaceAction, RepositoryInfo};
 use serde_json::{Value, json};
 
-use super::body::{Fields, MaybeFields};
+use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::logs::{self, Form};
-use super::permissions::{self, Grantee};
-use super::routes::Named;
+use super::operation::{Operation, Parameter, Scope};
+use super::routes::{Asked, Named};
+use super::schema::{SUCCESS, Schema};
 use crate::app::App;
-use crate::wire::query::Query;
 
 /// Repositories of a page (Quay).
 const PAGE: usize = 100;
 
-/// What a path below `/api/v1/repository/` asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
-    Itself,
-    Visibility,
-    State,
-    Renaming,
-    Logs(Form),
-    Permissions(Grantee),
-    Transitive(String),
+const VISIBILITY: Schema = Schema::OneOf(&["public", "private"]);
+const STATE: Schema = Schema::OneOf(&["NORMAL", "READ_ONLY"]);
+const NEW: Schema = Schema::Named(
+    "NewRepo",
+    &Schema::Object(
+        &[("repository", Schema::Text), ("visibility", VISIBILITY), ("description", Schema::Text)],
+        &[("namespace", Schema::Text)],
+    ),
+);
+const CREATED: Schema = Schema::Object(
+    &[("namespace", Schema::Text), ("name", Schema::Text), ("kind", Schema::OneOf(&["image"]))],
+    &[],
+);
+const ROW: Schema = Schema::Named(
+    "RepositoryRow",
+    &Schema::Object(
+        &[
+            ("namespace", Schema::Text),
+            ("name", Schema::Text),
+            ("description", Schema::OrNull(&Schema::Text)),
+            ("is_public", Schema::Flag),
+            ("kind", Schema::OneOf(&["image"])),
+            ("state", STATE),
+        ],
+        &[],
+    ),
+);
+const ROWS: Schema = Schema::Object(&[("repositories", Schema::List(&ROW))], &[("next_page", Schema::Text)]);
+const VIEW: Schema = Schema::Named(
+    "RepositoryView",
+    &Schema::Object(
+        &[
+            ("namespace", Schema::Text),
+            ("name", Schema::Text),
+            ("description", Schema::OrNull(&Schema::Text)),
+            ("is_public", Schema::Flag),
+            ("kind", Schema::OneOf(&["image"])),
+            ("state", STATE),
+            ("is_organization", Schema::Flag),
+            ("is_starred", Schema::Flag),
+            ("status_token", Schema::Text),
+            ("trust_enabled", Schema::Flag),
+            ("tag_expiration_s", Schema::Whole),
+            ("is_free_account", Schema::Flag),
+            ("can_write", Schema::Flag),
+            ("can_admin", Schema::Flag),
+        ],
+        &[],
+    ),
+);
+const DESCRIPTION: Schema =
+    Schema::Named("RepoUpdate", &Schema::Object(&[("description", Schema::Text)], &[]));
+const LISTED: &[Parameter] = &[
+    ("namespace", Schema::Text, "Only repositories of this namespace."),
+    ("next_page", Schema::Text, "What the page before gave."),
+];
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    const ALL: &str = "/api/v1/repository";
+    const ONE: &str = "/api/v1/repository/{repository}";
+    const VISIBILITY_AT: &str = "/api/v1/repository/{repository}/changevisibility";
+    const STATE_AT: &str = "/api/v1/repository/{repository}/changestate";
+    const RENAME_AT: &str = "/api/v1/repository/{repository}/rename";
+    const RENAME: Schema = Schema::Named("RenameRepo", &Schema::Object(&[("name", Schema::Text)], &[]));
+    const CHANGE_VISIBILITY: Schema =
+        Schema::Named("ChangeVisibility", &Schema::Object(&[("visibility", VISIBILITY)], &[]));
+    const CHANGE_STATE: Schema = Schema::Named("ChangeRepoState", &Schema::Object(&[("state", STATE)], &[]));
+    vec![
+        Operation::post(ALL, "createRepo", create, "Creates a repository.")
+            .scope(Scope::RepoCreate)
+            .takes(NEW)
+            .status(201)
+            .gives(CREATED),
+        Operation::get(ALL, "listRepos", list, "The repositories that the caller sees.")
+            .scope(Scope::RepoRead)
+            .query(LISTED)
+            .gives(ROWS),
+        Operation::get(ONE, "getRepo", get, "A repository.").scope(Scope::RepoRead).gives(VIEW),
+        Operation::put(ONE, "updateRepo", describe, "Says something of a repository.")
+            .scope(Scope::RepoWrite)
+            .takes(DESCRIPTION)
+            .gives(SUCCESS),
+        Operation::delete(ONE, "deleteRepository", delete, "Deletes a repository.").scope(Scope::RepoAdmin),
+        Operation::post(RENAME_AT, "renameRepo", rename, "Gives a repository another path in its namespace.")
+            .scope(Scope::RepoAdmin)
+            .takes(RENAME)
+            .gives(CREATED),
+        Operation::post(
+            VISIBILITY_AT,
+            "changeRepoVisibility",
+            set_visibility,
+            "Opens or closes a repository.",
+        )
+        .scope(Scope::RepoAdmin)
+        .takes(CHANGE_VISIBILITY)
+        .gives(SUCCESS),
+        Operation::put(STATE_AT, "changeRepoState", set_state, "Lets a repository take content, or not.")
+            .scope(Scope::RepoAdmin)
+            .takes(CHANGE_STATE)
+            .gives(SUCCESS),
+    ]
 }
 
-/// Reads a path from the right: the longest suffix that means something, and before it the repository.
-fn parsed(path: &str) -> (&str, Wanted) {
-    let path = path.trim_end_matches('/');
-    let parts: Vec<&str> = path.split('/').collect();
-    let upto = |count: usize| {
-        let kept = parts[..parts.len() - count].iter().map(|part| part.len() + 1).sum::<usize>();
-        &path[..kept.saturating_sub(1)]
-    };
-    let is_kind = |kind: &str| kind == "user" || kind == "team";
-    let grantee = |kind: &str, name: Option<&str>| {
-        Wanted::Permissions(Grantee { is_team: kind == "team", name: name.map(str::to_owned) })
-    };
-    match parts.as_slice() {
-        [_, _, .., "permissions", "user", name, "transitive"] => {
-            (upto(4), Wanted::Transitive((*name).to_owned()))
-        }
-        [_, _, .., "permissions", kind, name] if is_kind(kind) => (upto(3), grantee(kind, Some(name))),
-        [_, _, .., "permissions", kind] if is_kind(kind) => (upto(2), grantee(kind, None)),
-        [_, _, .., "changevisibility"] => (upto(1), Wanted::Visibility),
-        [_, _, .., "changestate"] => (upto(1), Wanted::State),
-        [_, _, .., "rename"] => (upto(1), Wanted::Renaming),
-        [_, _, .., "logs"] => (upto(1), Wanted::Logs(Form::Events)),
-        [_, _, .., "aggregatelogs"] => (upto(1), Wanted::Logs(Form::Counts)),
-        _ => (path, Wanted::Itself),
-    }
-}
-
-/// Everything below `/api/v1/repository/<repository>`.
-pub(super) async fn below(
-    State(app): State<Arc<App>>,
-    method: Method,
-    uri: Uri,
-    caller: Caller,
-    Named(path): Named<String>,
-    MaybeFields(fields, has_body): MaybeFields,
-) -> Result<Response, ApiError> {
-    if method == Method::OPTIONS {
-        return Ok(StatusCode::OK.into_response());
-    }
-    let (name, wanted) = parsed(&path);
-    let name = repository(&app, name)?;
-    let fields_if_any = has_body.then_some(fields);
-    let body = |fields: Option<Fields>| fields.ok_or_else(ApiError::not_json);
-    match (method.as_str(), wanted) {
-        ("GET" | "HEAD", Wanted::Itself) => get(&app, &caller, name).await,
-        ("PUT", Wanted::Itself) => describe(&app, caller.actor(), name, &body(fields_if_any)?).await,
-        ("DELETE", Wanted::Itself) => delete(&app, caller.actor(), name).await,
-        ("POST", Wanted::Renaming) => rename(&app, caller.actor(), name, &body(fields_if_any)?).await,
-        ("POST", Wanted::Visibility) => {
-            set_visibility(&app, caller.actor(), name, &body(fields_if_any)?).await
-        }
-        ("PUT", Wanted::State) => set_state(&app, caller.actor(), name, &body(fields_if_any)?).await,
-        (_, Wanted::Permissions(grantee)) => {
-            permissions::answer(&app, &caller, &method, name, grantee, fields_if_any).await
-        }
-        ("GET" | "HEAD", Wanted::Logs(form)) => logs::in_repository(&app, &caller, name, &uri, form).await,
-        ("GET" | "HEAD", Wanted::Transitive(user)) => {
-            permissions::transitive(&app, &caller, name, user).await
-        }
-        _ => Err(ApiError::method_not_allowed()),
-    }
-}
-
-fn repository(app: &App, name: &str) -> Result<RepositoryName, ApiError> {
+/// The repository of a path; what is no name is the name of none.
+pub(super) fn repository(app: &App, name: &str) -> Result<RepositoryName, ApiError> {
     app.repository(name).map_err(|_| ApiError::missing())
 }
 
@@ -116,8 +145,13 @@ fn state_name(info: &RepositoryInfo) -> &'static str {
     if info.is_read_only { "READ_ONLY" } else { "NORMAL" }
 }
 
-async fn get(app: &Arc<App>, caller: &Caller, name: RepositoryName) -> Result<Response, ApiError> {
-    let actor = caller.actor();
+/// `GET /api/v1/repository/<repository>`.
+async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
     let asked = app.call(move |registry| {
         let info = registry.repository(&actor, &name)?;
         let may = |action| registry.may(&actor, &name, action);
@@ -144,19 +178,26 @@ async fn get(app: &Arc<App>, caller: &Caller, name: RepositoryName) -> Result<Re
     Ok(Json(view).into_response())
 }
 
+/// `PUT /api/v1/repository/<repository>`.
 async fn describe(
-    app: &Arc<App>,
-    actor: Actor,
-    name: RepositoryName,
-    fields: &Fields,
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
     let text = fields.text("description")?.to_owned();
     app.call(move |registry| registry.set_description(&actor, &name, &text)).await?;
     Ok(Json(json!({ "success": true })).into_response())
 }
 
-/// One that is missing is as good as deleted, for those who may know that it is missing (Quay).
-async fn delete(app: &Arc<App>, actor: Actor, name: RepositoryName) -> Result<Response, ApiError> {
+/// `DELETE …`: one that is missing is as good as deleted, for those who may know that it is missing (Quay).
+async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
     let deleted = app.call(move |registry| match registry.delete_repository(&actor, &name) {
         Err(Error::RepositoryUnknown(_)) => {
             let namespace = name.namespace().parse().map_err(|_| Error::RepositoryUnknown(name.clone()))?;
@@ -171,12 +212,12 @@ async fn delete(app: &Arc<App>, actor: Actor, name: RepositoryName) -> Result<Re
 
 /// `POST …/rename`, which Quay does not have: another path in the same namespace.
 async fn rename(
-    app: &Arc<App>,
-    actor: Actor,
-    name: RepositoryName,
-    fields: &Fields,
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
-    let path = fields.text("name")?;
+    let (actor, name, path) = (caller.actor(), repository(&app, &name)?, fields.text("name")?);
     let invalid =
         |error: &dyn std::fmt::Display| ApiError::refused(format!("Invalid repository name: {error}"));
     let namespace: NamespaceName = name.namespace().parse().map_err(|error| invalid(&error))?;
@@ -186,23 +227,27 @@ async fn rename(
     Ok(Json(view).into_response())
 }
 
+/// `POST …/changevisibility`.
 async fn set_visibility(
-    app: &Arc<App>,
-    actor: Actor,
-    name: RepositoryName,
-    fields: &Fields,
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
     let is_public = fields.choice("visibility", &["public", "private"])? == "public";
     app.call(move |registry| registry.set_public(&actor, &name, is_public)).await?;
     Ok(Json(json!({ "success": true })).into_response())
 }
 
+/// `PUT …/changestate`.
 async fn set_state(
-    app: &Arc<App>,
-    actor: Actor,
-    name: RepositoryName,
-    fields: &Fields,
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+    fields: Fields,
 ) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), repository(&app, &name)?);
     let is_read_only = fields.choice("state", &["NORMAL", "READ_ONLY"])? == "READ_ONLY";
     app.call(move |registry| registry.set_read_only(&actor, &name, is_read_only)).await?;
     Ok(Json(json!({ "success": true })).into_response())
@@ -236,52 +281,22 @@ pub(super) async fn create(
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     caller.check_anonymous_access(&app)?;
-    let query = Query::parse(uri.query().unwrap_or("")).unwrap_or_default();
-    let namespace = query
-        .get("namespace")
+    let namespace = asked
+        .text("namespace")
         .ok_or_else(|| ApiError::invalid("namespace, starred or public must be given"))?;
     let Ok(namespace) = namespace.parse::<NamespaceName>() else {
         return Ok(Json(json!({ "repositories": [] })).into_response());
     };
-    let (actor, after) = (caller.actor(), query.get("next_page").map(str::to_owned));
-    let asked =
+    let (actor, after) = (caller.actor(), asked.text("next_page").map(str::to_owned));
+    let found =
         app.call(move |registry| registry.repositories(&actor, &namespace, after.as_deref(), PAGE)).await?;
-    let rows: Vec<Value> = asked.repositories.iter().map(row).collect();
+    let rows: Vec<Value> = found.repositories.iter().map(row).collect();
     let mut answer = json!({ "repositories": rows });
-    if let Some(last) = asked.repositories.last().filter(|_| asked.has_more) {
+    if let Some(last) = found.repositories.last().filter(|_| found.has_more) {
         answer["next_page"] = json!(last.path);
     }
     Ok(Json(answer).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(is_team: bool, name: Option<&str>) -> Wanted {
-        Wanted::Permissions(Grantee { is_team, name: name.map(str::to_owned) })
-    }
-
-    #[test]
-    fn a_path_is_read_from_the_right() {
-        for (path, name, wanted) in [
-            ("acme/app", "acme/app", Wanted::Itself),
-            ("acme/app/", "acme/app", Wanted::Itself),
-            ("acme/a/b/c", "acme/a/b/c", Wanted::Itself),
-            ("acme/a/changevisibility", "acme/a", Wanted::Visibility),
-            ("acme/changevisibility", "acme/changevisibility", Wanted::Itself),
-            ("acme/a/b/rename", "acme/a/b", Wanted::Renaming),
-            ("acme/a/b/changestate", "acme/a/b", Wanted::State),
-            ("acme/a/permissions/user/", "acme/a", of(false, None)),
-            ("acme/a/permissions/team/devs", "acme/a", of(true, Some("devs"))),
-            ("acme/a/b/permissions/user/acme+ci", "acme/a/b", of(false, Some("acme+ci"))),
-            ("acme/a/permissions/user/bob/transitive", "acme/a", Wanted::Transitive("bob".into())),
-            ("acme/permissions/user", "acme/permissions/user", Wanted::Itself),
-        ] {
-            assert_eq!(parsed(path), (name, wanted), "{path}");
-        }
-    }
 }

@@ -14,13 +14,90 @@ use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::date;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
 use super::organizations::organization;
 use super::routes::Named;
-use super::teams::repository_roles;
+use super::schema::Schema;
+use super::teams::{REPOSITORY_ROLES, repository_roles};
 use crate::app::App;
 
 /// The longest description, in characters (Quay).
 const DESCRIPTION_MAX_CHARS: usize = 255;
+
+const ROBOT: Schema = Schema::Named(
+    "Robot",
+    &Schema::Object(
+        &[
+            ("name", Schema::Text),
+            ("created", Schema::Text),
+            ("last_accessed", Schema::OrNull(&Schema::Text)),
+            ("description", Schema::Text),
+        ],
+        &[
+            ("token", Schema::Text),
+            ("unstructured_metadata", Schema::OrNull(&Schema::Open)),
+            ("usable_elsewhere", Schema::Flag),
+        ],
+    ),
+);
+const ROBOTS: Schema = Schema::Object(&[("robots", Schema::List(&ROBOT))], &[]);
+const NEW: Schema = Schema::Named(
+    "CreateRobot",
+    &Schema::Object(
+        &[],
+        &[
+            ("description", Schema::Text),
+            ("unstructured_metadata", Schema::Open),
+            ("usable_elsewhere", Schema::Flag),
+        ],
+    ),
+);
+
+/// Lists the operations on robots: below organizations, and at home.
+macro_rules! operations_on_robots {
+    ($base:literal, $list:path, $scope:path, $($id:literal),+) => {{
+        const ONE: &str = concat!($base, "/robots/{robot_shortname}");
+        const GRANTED: &str = concat!($base, "/robots/{robot_shortname}/permissions");
+        const RENEWED: &str = concat!($base, "/robots/{robot_shortname}/regenerate");
+        let [list, one, new, old, granted, renewed] = [$($id),+];
+        let all = vec![
+            Operation::get(concat!($base, "/robots"), list, $list, "The robots.").gives(ROBOTS),
+            Operation::get(ONE, one, get, "A robot.").gives(ROBOT),
+            Operation::put(ONE, new, create, "Creates a robot.").may_take(NEW).status(201).gives(ROBOT),
+            Operation::delete(ONE, old, delete, "Deletes a robot."),
+            Operation::get(GRANTED, granted, permissions, "What a robot was granted.").gives(REPOSITORY_ROLES),
+            Operation::post(RENEWED, renewed, regenerate, "Gives a robot a new token.").gives(ROBOT),
+        ];
+        all.into_iter().map(|operation| operation.scope($scope))
+    }};
+}
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    let in_organizations = operations_on_robots!(
+        "/api/v1/organization/{orgname}",
+        list,
+        Scope::OrgAdmin,
+        "getOrgRobots",
+        "getOrgRobot",
+        "createOrgRobot",
+        "deleteOrgRobot",
+        "getOrgRobotPermissions",
+        "regenerateOrgRobotToken"
+    );
+    let at_home = operations_on_robots!(
+        "/api/v1/user",
+        list_own,
+        Scope::UserAdmin,
+        "getUserRobots",
+        "getUserRobot",
+        "createUserRobot",
+        "deleteUserRobot",
+        "getUserRobotPermissions",
+        "regenerateUserRobotToken"
+    );
+    in_organizations.chain(at_home).collect()
+}
 
 /// A robot. The token is there for those who administer the namespace.
 fn view(info: &RobotInfo, app: &App) -> Map<String, Value> {
@@ -61,7 +138,9 @@ fn namespace(caller: &Caller, name: Option<&str>) -> Result<NamespaceName, ApiEr
 /// What the path names: an organization's robot, or the caller's own.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct At {
+    #[serde(rename = "orgname")]
     org: Option<String>,
+    #[serde(rename = "robot_shortname")]
     short: String,
 }
 

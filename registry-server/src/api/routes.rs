@@ -1,34 +1,106 @@
-//! How a route is registered, and what every answer of `/api/v1` has.
+//! How operations become routes, and what every answer of `/api/v1` has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
-use axum::routing::MethodRouter;
-use hyper::HeaderMap;
+use axum::routing::options;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderValue,
 };
 use hyper::http::request::Parts;
+use hyper::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::operation::{Description, Operation};
 use crate::app::App;
+use crate::wire::query::Query;
 
-/// Registering routes as Quay's clients need them.
-pub(super) trait Routes {
-    /// Registers `path` and its methods with and without a slash at the end, since clients send either; `OPTIONS` is
-    /// answered with 200.
-    fn both(self, path: &str, methods: MethodRouter<Arc<App>>) -> Self;
+/// What lies below it has a repository's name in its path, which may contain slashes.
+const BELOW: &str = "/api/v1/repository/";
+/// The repository in a template.
+const REPOSITORY: &str = "{repository}";
+
+/// The routes of the operations: each path with and without a slash at the end, since clients send either; `OPTIONS` is
+/// answered with 200.
+pub(super) fn router(operations: Vec<Operation>) -> Router<Arc<App>> {
+    let mut router = Router::new();
+    let mut paths = BTreeSet::new();
+    for Operation { description, handler } in operations {
+        paths.insert(description.path);
+        router = router.route(description.path, handler.clone());
+        router = router.route(&format!("{}/", description.path), handler);
+    }
+    for path in paths {
+        router = router.route(path, options(async || {})).route(&format!("{path}/"), options(async || {}));
+    }
+    router
 }
 
-impl Routes for Router<Arc<App>> {
-    fn both(self, path: &str, methods: MethodRouter<Arc<App>>) -> Self {
-        let methods = methods.options(async || {});
-        self.route(path, methods.clone()).route(&format!("{path}/"), methods)
+/// What may stand behind a repository in a path.
+#[derive(Debug)]
+pub(super) struct BelowRepositories {
+    tails: Vec<Vec<&'static str>>,
+    /// Whole paths that look as if they named a repository.
+    fixed: BTreeSet<&'static str>,
+}
+
+impl BelowRepositories {
+    pub(super) fn of(operations: &[Description]) -> Self {
+        let below: BTreeSet<&str> = operations.iter().filter_map(|at| at.path.strip_prefix(BELOW)).collect();
+        let (mut tails, mut fixed) = (Vec::new(), BTreeSet::new());
+        for template in below {
+            match template.strip_prefix(REPOSITORY) {
+                Some(tail) => tails.push(tail.split('/').skip(1).collect()),
+                None => _ = fixed.insert(template),
+            }
+        }
+        // The longest first: a repository's name ends where the longest path that means something begins.
+        tails.sort_unstable_by_key(|tail: &Vec<&str>| std::cmp::Reverse(tail.len()));
+        Self { tails, fixed }
     }
+
+    /// The path as the router knows it, with the repository's name in one segment; none for other paths. Generated clients
+    /// send the name so already.
+    fn canonical(&self, path: &str) -> Option<String> {
+        let below = path.strip_prefix(BELOW)?.replace("%2F", "/").replace("%2f", "/");
+        let below = below.trim_end_matches('/');
+        if below.is_empty() || self.fixed.contains(below) {
+            return None;
+        }
+        let parts: Vec<&str> = below.split('/').collect();
+        let ends_in = |tail: &&Vec<&str>| {
+            // A namespace and a repository are left.
+            let start = parts.len().checked_sub(tail.len()).filter(|start| *start >= 2);
+            let mut pairs = start.into_iter().flat_map(|start| parts[start..].iter().zip(tail.iter()));
+            start.is_some() && pairs.all(|(part, wanted)| part == wanted || is_parameter(wanted, part))
+        };
+        let tail = self.tails.iter().find(ends_in).map_or(0, Vec::len);
+        let (name, rest) = parts.split_at(parts.len() - tail);
+        let rest: String = rest.iter().flat_map(|part| ["/", part]).collect();
+        Some(format!("{BELOW}{}{rest}", name.join("%2F")))
+    }
+
+    /// Rewrites the path of a request for the router.
+    pub(super) fn rewrite(&self, uri: &mut Uri) {
+        let Some(path) = self.canonical(uri.path()) else { return };
+        let target = match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        };
+        // What cannot be written so was no path that leads anywhere.
+        if let Ok(rewritten) = target.parse() {
+            *uri = rewritten;
+        }
+    }
+}
+
+fn is_parameter(wanted: &str, part: &str) -> bool {
+    wanted.starts_with('{') && !part.is_empty()
 }
 
 /// What the path of a request names, percent-decoded.
@@ -45,6 +117,40 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     }
 }
 
+/// What the query of a request says; one that cannot be read says nothing.
+#[derive(Debug)]
+pub(super) struct Asked(Query);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(Query::parse(head.uri.query().unwrap_or("")).unwrap_or_default()))
+    }
+}
+
+impl Asked {
+    #[cfg(test)]
+    pub(super) fn of(query: &str) -> Self {
+        Self(Query::parse(query).unwrap())
+    }
+
+    /// The first value of `name`.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)
+    }
+
+    /// Whether the query says `name`, and not that it is false (the texts that are false to Quay).
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.optional_flag(name).unwrap_or(false)
+    }
+
+    /// As [`Asked::flag`]; none if the query says nothing of it.
+    pub(super) fn optional_flag(&self, name: &str) -> Option<bool> {
+        self.text(name).map(|text| !["false", "False", "FALSE", "0", "", "null"].contains(&text))
+    }
+}
+
 /// Sets what every answer of `/api/v1` has. Any site may read what anybody may: a browser sends no cookie along.
 pub(super) fn complete(headers: &mut HeaderMap) {
     for (name, value) in [
@@ -55,5 +161,39 @@ pub(super) fn complete(headers: &mut HeaderMap) {
         (CACHE_CONTROL, "no-store"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operations;
+    use super::*;
+
+    #[test]
+    fn a_path_below_a_repository_is_read_from_the_right() {
+        let below = BelowRepositories::of(operations());
+        for (path, canonical) in [
+            ("acme/app", "acme%2Fapp"),
+            ("acme/app/", "acme%2Fapp"),
+            ("acme/a/b/c", "acme%2Fa%2Fb%2Fc"),
+            ("acme%2fa%2Fb", "acme%2Fa%2Fb"),
+            ("acme/a/changevisibility", "acme%2Fa/changevisibility"),
+            ("acme%2Fa/changevisibility", "acme%2Fa/changevisibility"),
+            ("acme/changevisibility", "acme%2Fchangevisibility"),
+            ("acme/a/b/changestate", "acme%2Fa%2Fb/changestate"),
+            ("acme/a/permissions/user/", "acme%2Fa/permissions/user"),
+            ("acme/a/permissions/team/devs", "acme%2Fa/permissions/team/devs"),
+            ("acme/a/b/permissions/user/acme+ci", "acme%2Fa%2Fb/permissions/user/acme+ci"),
+            ("acme/a/permissions/user/bob/transitive", "acme%2Fa/permissions/user/bob/transitive"),
+            ("acme/permissions/user", "acme%2Fpermissions%2Fuser"),
+        ] {
+            assert_eq!(
+                below.canonical(&format!("{BELOW}{path}")),
+                Some(format!("{BELOW}{canonical}")),
+                "{path}"
+            );
+        }
+        assert_eq!(below.canonical("/api/v1/repository/"), None);
+        assert_eq!(below.canonical("/api/v1/organization/acme"), None);
     }
 }

@@ -7,12 +7,15 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
+use registry_core::Principal;
 use serde_json::json;
 
 use super::body::Fields;
 use super::caller::{Caller, token_text};
 use super::cookie::Cookie;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
+use super::schema::{SUCCESS, Schema};
 use crate::admission::Client;
 use crate::app::App;
 use crate::auth::caller::SignInError;
@@ -22,6 +25,30 @@ use crate::origin::Origin;
 /// Says which CSRF token comes with the next request.
 const NEXT_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-next-csrf-token");
 const WRONG: &str = "Invalid Username or Password";
+
+const CREDENTIALS: Schema = Schema::Named(
+    "SigninUser",
+    &Schema::Object(&[("username", Schema::Text), ("password", Schema::Text)], &[]),
+);
+const PASSWORD: Schema = Schema::Named("VerifyUser", &Schema::Object(&[("password", Schema::Text)], &[]));
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/signin", "signinUser", sign_in, "Signs in.")
+            .takes(CREDENTIALS)
+            .gives(SUCCESS)
+            .internal(),
+        Operation::post("/api/v1/signin/verify", "verifyUser", verify, "Checks the caller's password again.")
+            .scope(Scope::UserAdmin)
+            .takes(PASSWORD)
+            .gives(SUCCESS)
+            .internal(),
+        Operation::post("/api/v1/signout", "logout", sign_out, "Ends the caller's sessions.")
+            .gives(SUCCESS)
+            .internal(),
+    ]
+}
 
 /// `GET /csrf_token`: the token of the caller's session. Who has none becomes a visitor.
 pub(super) async fn csrf_token(
@@ -58,11 +85,22 @@ pub(super) async fn sign_in(
     }
     let signed_in = app.auth.sign_in(&app, client, name, &password).await;
     let principal = signed_in.map_err(|error| refused(error, wrong))?;
+    begin(&app, &origin, &caller, principal, success(None)).await
+}
+
+/// Begins a session, in place of the one that the request came with, and adds it to the answer.
+pub(super) async fn begin(
+    app: &Arc<App>,
+    origin: &Origin,
+    caller: &Caller,
+    principal: Principal,
+    mut response: Response,
+) -> Result<Response, ApiError> {
     let replaced = caller.session_id().cloned();
     let begin = app.call(move |registry| registry.begin_session(&principal, replaced.as_ref()));
     let (id, session) = begin.await?;
-    let mut response = success(Some(token_text(session.csrf_secret)));
-    let cookie = Cookie::Session(id).set(is_secure(&app, &origin), Some(session.expires_ms));
+    add_token(&mut response, Some(token_text(session.csrf_secret)));
+    let cookie = Cookie::Session(id).set(is_secure(app, origin), Some(session.expires_ms));
     set_cookie(&mut response, cookie);
     Ok(response)
 }
@@ -104,10 +142,14 @@ pub(super) async fn sign_out(
 
 fn success(next_csrf_token: Option<String>) -> Response {
     let mut response = Json(json!({ "success": true })).into_response();
+    add_token(&mut response, next_csrf_token);
+    response
+}
+
+fn add_token(response: &mut Response, next_csrf_token: Option<String>) {
     if let Some(token) = next_csrf_token.and_then(|token| HeaderValue::try_from(token).ok()) {
         response.headers_mut().insert(NEXT_CSRF_TOKEN, token);
     }
-    response
 }
 
 /// A wrong password is 403 with a body of the route's own.

@@ -14,9 +14,98 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::operation::{Operation, Scope};
 use super::organizations::organization;
+use super::permissions::ROLE as REPOSITORY_ROLE;
 use super::routes::Named;
+use super::schema::{AVATAR, Schema};
 use crate::app::App;
+
+const ROLE: Schema = Schema::OneOf(&["member", "creator", "admin"]);
+
+pub(super) const SUMMARY: Schema = Schema::Named(
+    "TeamSummary",
+    &Schema::Object(
+        &[
+            ("name", Schema::Text),
+            ("description", Schema::Text),
+            ("role", ROLE),
+            ("avatar", AVATAR),
+            ("can_view", Schema::Flag),
+            ("repo_count", Schema::Whole),
+            ("member_count", Schema::Whole),
+            ("is_synced", Schema::Flag),
+        ],
+        &[],
+    ),
+);
+const DESCRIPTION: Schema =
+    Schema::Named("TeamDescription", &Schema::Object(&[("role", ROLE)], &[("description", Schema::Text)]));
+const TEAM: Schema = Schema::Named(
+    "TeamView",
+    &Schema::Object(
+        &[
+            ("name", Schema::Text),
+            ("description", Schema::Text),
+            ("can_view", Schema::Flag),
+            ("role", ROLE),
+            ("avatar", AVATAR),
+            ("new_team", Schema::Flag),
+        ],
+        &[],
+    ),
+);
+const MEMBER: Schema = Schema::Named(
+    "TeamMember",
+    &Schema::Object(
+        &[
+            ("name", Schema::Text),
+            ("kind", Schema::OneOf(&["user"])),
+            ("is_robot", Schema::Flag),
+            ("avatar", AVATAR),
+            ("invited", Schema::Flag),
+        ],
+        &[],
+    ),
+);
+const MEMBERS: Schema = Schema::Object(
+    &[("name", Schema::Text), ("members", Schema::List(&MEMBER)), ("can_edit", Schema::Flag)],
+    &[],
+);
+const REPOSITORY: Schema = Schema::Object(&[("name", Schema::Text), ("is_public", Schema::Flag)], &[]);
+
+/// What somebody was granted on repositories.
+pub(super) const REPOSITORY_ROLES: Schema = Schema::Named(
+    "RepositoryRoles",
+    &Schema::Object(
+        &[(
+            "permissions",
+            Schema::List(&Schema::Object(&[("repository", REPOSITORY), ("role", REPOSITORY_ROLE)], &[])),
+        )],
+        &[],
+    ),
+);
+
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    const TEAM_AT: &str = "/api/v1/organization/{orgname}/team/{teamname}";
+    const MEMBERS_AT: &str = "/api/v1/organization/{orgname}/team/{teamname}/members";
+    const MEMBER_AT: &str = "/api/v1/organization/{orgname}/team/{teamname}/members/{membername}";
+    const GRANTED_AT: &str = "/api/v1/organization/{orgname}/team/{teamname}/permissions";
+    let all = vec![
+        Operation::put(TEAM_AT, "updateOrganizationTeam", put, "Creates or changes a team.")
+            .takes(DESCRIPTION)
+            .gives(TEAM),
+        Operation::delete(TEAM_AT, "deleteOrganizationTeam", delete, "Deletes a team."),
+        Operation::get(MEMBERS_AT, "getOrganizationTeamMembers", members, "Who is in a team.").gives(MEMBERS),
+        Operation::put(MEMBER_AT, "updateOrganizationTeamMember", add, "Puts a user or robot into a team.")
+            .gives(MEMBER),
+        Operation::delete(MEMBER_AT, "deleteOrganizationTeamMember", remove, "Takes a member out of a team."),
+        Operation::get(GRANTED_AT, "getOrganizationTeamPermissions", permissions, "What a team was granted.")
+            .gives(REPOSITORY_ROLES),
+    ];
+    all.into_iter().map(|operation| operation.scope(Scope::OrgAdmin)).collect()
+}
 
 /// A team, as an organization's view lists it.
 pub(super) fn summary(team: &TeamInfo) -> Value {

@@ -5,27 +5,59 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{AccountChange, AccountInfo, Actor, OrganizationInfo, Principal};
+use registry_core::{AccountInfo, Actor, NamespaceAction, OrganizationInfo, Profile};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::avatar::Avatar;
-use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::profile::{Whose, profile_fields};
+use super::operation::{Operation, Scope};
 use super::routes::Named;
+use super::schema::{AVATAR, Schema};
 use crate::app::App;
-use crate::auth::password;
 
-/// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1.3, without the brackets).
-const EMAIL_MAX_BYTES: usize = 254;
+pub(super) const USER: Schema = Schema::Named(
+    "UserView",
+    &Schema::Object(
+        &[("anonymous", Schema::Flag), ("username", Schema::Text), ("avatar", AVATAR)],
+        &[
+            ("can_create_repo", Schema::Flag),
+            ("is_me", Schema::Flag),
+            ("verified", Schema::Flag),
+            ("email", Schema::Text),
+            ("logins", Schema::List(&Schema::Open)),
+            ("invoice_email", Schema::Flag),
+            ("invoice_email_address", Schema::OrNull(&Schema::Text)),
+            ("preferred_namespace", Schema::Flag),
+            ("tag_expiration_s", Schema::Whole),
+            ("prompts", Schema::List(&Schema::Text)),
+            ("company", Schema::OrNull(&Schema::Text)),
+            ("family_name", Schema::OrNull(&Schema::Text)),
+            ("given_name", Schema::OrNull(&Schema::Text)),
+            ("location", Schema::OrNull(&Schema::Text)),
+            ("is_free_account", Schema::Flag),
+            ("has_password_set", Schema::Flag),
+            ("organizations", Schema::List(&Schema::Open)),
+            ("super_user", Schema::Flag),
+            ("global_readonly_super_user", Schema::Flag),
+        ],
+    ),
+);
+/// What is answered here.
+pub(super) fn registered() -> Vec<Operation> {
+    vec![
+        Operation::get("/api/v1/user", "getLoggedInUser", own, "The caller.")
+            .scope(Scope::UserRead)
+            .gives(USER),
+        Operation::get("/api/v1/users/{username}", "getUserInformation", named, "A user.").gives(USER),
+    ]
+}
 
 /// A user as everybody sees them.
 #[derive(Debug, Serialize)]
-struct UserView {
+pub(super) struct UserView {
     anonymous: bool,
     username: String,
     avatar: Avatar,
@@ -33,6 +65,8 @@ struct UserView {
     own: Option<OwnView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     super_user: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    global_readonly_super_user: Option<bool>,
 }
 
 /// What users see of themselves besides.
@@ -58,43 +92,61 @@ struct OwnView {
 }
 
 impl UserView {
-    /// The view that `viewer` has of an account.
-    fn new(
-        account: &AccountInfo,
-        viewer: Option<&AccountInfo>,
-        organizations: &[OrganizationInfo],
-        app: &App,
-    ) -> Self {
-        let is_own = viewer.is_some_and(|viewer| viewer.id == account.id);
-        let is_superuser = viewer.is_some_and(|viewer| viewer.is_superuser);
+    /// An account as `viewer` sees it, if it is not the viewer's own.
+    fn of_other(account: &AccountInfo, viewer: Option<&AccountInfo>) -> Self {
         Self {
             anonymous: false,
             username: account.name.clone(),
             avatar: Avatar::of_user(account),
-            own: is_own.then(|| OwnView::new(account, organizations, app)),
+            own: None,
             // To others it is said only by superusers, and of oneself only where it is so.
-            super_user: is_superuser.then_some(account.is_superuser),
+            super_user: viewer.filter(|viewer| viewer.is_superuser).map(|_| account.is_superuser),
+            global_readonly_super_user: None,
         }
+    }
+
+    /// The account of `actor`, as they see it themselves.
+    pub(super) async fn of_self(
+        app: &Arc<App>,
+        account: &AccountInfo,
+        actor: Actor,
+    ) -> Result<Self, ApiError> {
+        let organizations = organizations_of(app, actor).await?;
+        let (id, own) = (account.id, account.name.parse::<NamespaceName>().ok());
+        let asked = app.ask(move |registry| {
+            let may_create =
+                own.is_some_and(|own| registry.may_in_namespace(&actor, &own, NamespaceAction::Create));
+            Ok((registry.profile(id)?, may_create))
+        });
+        let (profile, may_create) = asked.await?;
+        let mut own = OwnView::new(account, profile, &organizations, app);
+        own.can_create_repo = may_create;
+        Ok(Self {
+            own: Some(own),
+            super_user: account.is_superuser.then_some(true),
+            global_readonly_super_user: account.is_reader.then_some(true),
+            ..Self::of_other(account, None)
+        })
     }
 }
 
 impl OwnView {
-    fn new(account: &AccountInfo, organizations: &[OrganizationInfo], app: &App) -> Self {
+    fn new(account: &AccountInfo, profile: Profile, organizations: &[OrganizationInfo], app: &App) -> Self {
         Self {
             can_create_repo: true,
             is_me: true,
             verified: true,
             email: account.email.clone(),
             logins: [],
-            invoice_email: false,
-            invoice_email_address: None,
+            invoice_email: profile.invoice_email,
+            invoice_email_address: profile.invoice_email_address,
             preferred_namespace: false,
             tag_expiration_s: app.registry.settings().tag_window_ms / 1000,
             prompts: [],
-            company: None,
-            family_name: None,
-            given_name: None,
-            location: None,
+            company: profile.company,
+            family_name: profile.family_name,
+            given_name: profile.given_name,
+            location: profile.location,
             is_free_account: true,
             has_password_set: true,
             organizations: organizations.iter().map(in_organization).collect(),
@@ -105,8 +157,7 @@ impl OwnView {
 /// `GET /api/v1/user`: the caller.
 pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
     let (account, _) = caller.signed_in().map_err(|error| error.with("session_required", false))?;
-    let organizations = organizations_of(&app, caller.actor()).await?;
-    Ok(Json(UserView::new(account, Some(account), &organizations, &app)).into_response())
+    Ok(Json(UserView::of_self(&app, account, caller.actor()).await?).into_response())
 }
 
 /// The organizations that somebody is in a team of, as they see them.
@@ -139,56 +190,9 @@ pub(super) async fn named(
     caller.check_anonymous_access(&app)?;
     let found = app.ask(move |registry| registry.find_user(&name)).await?;
     let account = found.ok_or_else(ApiError::missing)?;
-    let organizations = match caller.account() {
-        Some(own) if own.id == account.id => organizations_of(&app, caller.actor()).await?,
-        _ => Vec::new(),
+    let view = match caller.account() {
+        Some(own) if own.id == account.id => UserView::of_self(&app, &account, caller.actor()).await?,
+        viewer => UserView::of_other(&account, viewer),
     };
-    Ok(Json(UserView::new(&account, caller.account(), &organizations, &app)).into_response())
-}
-
-/// `PUT /api/v1/user`: the caller's password and e-mail address.
-pub(super) async fn change(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    fields: Fields,
-) -> Result<Response, ApiError> {
-    let (_, principal) = caller.freshly_signed_in()?;
-    let bad = |text: &str| ApiError::plain(StatusCode::BAD_REQUEST, text);
-    let email = fields.optional_text("email")?.map(str::trim);
-    if email.is_some_and(|email| !is_email(email)) {
-        return Err(bad("Invalid email address"));
-    }
-    let profile = profile_fields(&fields, Whose::User)?;
-    let mut change = AccountChange { email: email.map(str::to_owned), password_hash: None, profile };
-    if fields.optional_text("password")?.is_some() {
-        let new = fields.secret("password")?;
-        password::check_rules(new.expose()).map_err(|rule| bad(&format!("Invalid password, {rule}")))?;
-        change.password_hash = Some(app.auth.hash(&app, new).await?);
-    }
-    let session = caller.session_id().cloned();
-    let name = caller.signed_in()?.0.name.clone();
-    let changed = app.call(move |registry| {
-        registry.change_account(&principal, session.as_ref(), &change)?;
-        registry.find_user(&name)
-    });
-    let account = changed.await?.ok_or_else(ApiError::not_signed_in)?;
-    let organizations = organizations_of(&app, Actor::User(renewed(&app, &account).await?)).await?;
-    Ok(Json(UserView::new(&account, Some(&account), &organizations, &app)).into_response())
-}
-
-/// Who the account is now: a new password has ended what the call came with.
-async fn renewed(app: &Arc<App>, account: &AccountInfo) -> Result<Principal, ApiError> {
-    let name = account.name.clone();
-    let account = app.ask(move |registry| registry.account(&name)).await?;
-    account.map(|account| account.principal).ok_or_else(ApiError::not_signed_in)
-}
-
-/// Whether mail could be sent there; only sending some would tell more.
-fn is_email(text: &str) -> bool {
-    let is_plain =
-        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control());
-    text.len() <= EMAIL_MAX_BYTES
-        && text
-            .split_once('@')
-            .is_some_and(|(local, domain)| is_plain(local) && is_plain(domain) && !domain.contains('@'))
+    Ok(Json(view).into_response())
 }

@@ -63,6 +63,11 @@ pub fn execute(setting: &Setting<'_>, command: Command, wanted: &dyn Fn() -> boo
         Command::UserList => Ok(Answer::Users(users(registry)?)),
         Command::Status => Ok(Answer::Status(status(registry, setting.server)?)),
         Command::Fsck { deep } => {
+            // Nobody else is there to wait for, and what the search finds is no finding.
+            if setting.server.is_none() && registry.awaits_sweep() {
+                registry.sweep()?;
+                registry.run_background()?;
+            }
             let report = registry.audit_while(deep, wanted)?;
             Ok(Answer::Fsck { findings: report.findings, awaiting: report.awaiting })
         }

@@ -65,7 +65,7 @@ fn every_answer_of_the_api_may_be_read_by_any_site_and_none_takes_a_cookie_along
         ("HEAD", "/api/v1/users/alice", 200),
         ("HEAD", "/api/v1/users/nobody", 404),
         ("POST", "/api/v1/signin", 403),
-        ("DELETE", "/api/v1/user/", 405),
+        ("DELETE", "/api/v1/user/robots", 405),
         ("PATCH", "/api/v1/signin", 405),
         ("GET", "/api/v1/nothing", 404),
         ("OPTIONS", "/api/v1/user", 200),

@@ -14,8 +14,14 @@ const CALLERS: [&str; 10] =
     ["nobody", "outsider", "member", "creator", "owner", "reader", "writer", "admin", "super", "global"];
 
 /// The routes: method, target and body. `#` stands for the number of the caller, whose own thing it is that is changed.
-const ROUTES: [(&str, &str, &str); 44] = [
+const ROUTES: &[(&str, &str, &str)] = &[
+    ("GET", "/api/v1/discovery", ""),
+    ("GET", "/api/v1/openapi.json", ""),
+    ("POST", "/api/v1/signin", ""),
+    ("POST", "/api/v1/signin/verify", ""),
+    ("POST", "/api/v1/user/initialize", ""),
     ("GET", "/api/v1/user", ""),
+    ("PUT", "/api/v1/user", ""),
     ("GET", "/api/v1/users/alice", ""),
     ("POST", "/api/v1/organization/", r#"{"name":"new#"}"#),
     ("GET", "/api/v1/organization/acme", ""),
@@ -37,6 +43,10 @@ const ROUTES: [(&str, &str, &str); 44] = [
     ("DELETE", "/api/v1/organization/acme/robots/old#", ""),
     ("GET", "/api/v1/user/robots", ""),
     ("PUT", "/api/v1/user/robots/own", ""),
+    ("GET", "/api/v1/user/robots/own", ""),
+    ("GET", "/api/v1/user/robots/own/permissions", ""),
+    ("POST", "/api/v1/user/robots/own/regenerate", ""),
+    ("DELETE", "/api/v1/user/robots/own", ""),
     ("GET", "/api/v1/user/logs", ""),
     ("GET", "/api/v1/user/aggregatelogs", ""),
     ("GET", "/api/v1/superuser/logs", ""),
@@ -64,9 +74,34 @@ const ROUTES: [(&str, &str, &str); 44] = [
     ("GET", "/api/v1/repository/acme/app/logs", ""),
     ("GET", "/api/v1/repository/acme/app/aggregatelogs", ""),
     ("GET", "/api/v1/repository/acme/app/permissions/user/", ""),
+    ("GET", "/api/v1/repository/acme/app/permissions/user/reader", ""),
+    ("PUT", "/api/v1/repository/acme/app/permissions/user/guest#", r#"{"role":"read"}"#),
+    ("DELETE", "/api/v1/repository/acme/app/permissions/user/guest#", ""),
+    ("GET", "/api/v1/repository/acme/app/permissions/team", ""),
+    ("GET", "/api/v1/repository/acme/app/permissions/team/spare#", ""),
     ("PUT", "/api/v1/repository/acme/app/permissions/team/spare#", r#"{"role":"read"}"#),
     ("DELETE", "/api/v1/repository/acme/app/permissions/team/spare#", ""),
     ("GET", "/api/v1/repository/acme/app/permissions/user/reader/transitive", ""),
+    ("POST", "/api/v1/repository/acme/moving#/rename", r#"{"name":"moved#"}"#),
+    ("DELETE", "/api/v1/repository/acme/old#", ""),
+    ("DELETE", "/api/v1/organization/gone#", ""),
+    ("GET", "/api/v1/superuser/users", ""),
+    ("POST", "/api/v1/superuser/users", r#"{"username":"made#"}"#),
+    ("GET", "/api/v1/superuser/users/guest", ""),
+    ("PUT", "/api/v1/superuser/users/guest#", r#"{"enabled":true}"#),
+    ("DELETE", "/api/v1/superuser/users/guest#", ""),
+    ("GET", "/api/v1/superuser/organizations", ""),
+    ("PUT", "/api/v1/superuser/organizations/kept#", r#"{"name":"renamed#"}"#),
+    ("DELETE", "/api/v1/superuser/organizations/dropped#", ""),
+    ("POST", "/api/v1/superuser/takeownership/taken#", ""),
+    ("GET", "/api/v1/superuser/registrysize", ""),
+    ("POST", "/api/v1/superuser/registrysize", ""),
+    ("GET", "/api/v1/superuser/changelog", ""),
+    ("POST", "/api/v1/user", r#"{"username":"registered#"}"#),
+    ("POST", "/api/v1/user/convert", r#"{"adminUser":"no+body","adminPassword":"password"}"#),
+    // The last: they end the callers' sessions, and the callers, who are signed in again in between.
+    ("POST", "/api/v1/signout", ""),
+    ("DELETE", "/api/v1/user", ""),
 ];
 
 fn org(name: &str) -> NamespaceName {
@@ -112,6 +147,19 @@ fn populated() -> (Server, Vec<PrototypeId>) {
         let new = NewPrototype { activating: None, delegate: To::Team("members"), role: Role::Read };
         prototypes.push(registry.create_prototype(&owner, &acme, &new).unwrap().id);
         registry.grant(&owner, &app, To::Team(&format!("spare{number}")), Role::Read).unwrap();
+        let guest = format!("guest{number}");
+        add_user(&registry, &guest);
+        registry.grant(&owner, &app, To::Principal(&guest), Role::Read).unwrap();
+        for kind in ["gone", "kept", "dropped", "taken"] {
+            registry.create_organization(&owner, &org(&format!("{kind}{number}")), "").unwrap();
+        }
+        for kind in ["moving", "old"] {
+            let name = repository(&format!("acme/{kind}{number}"));
+            registry.create_repository(&owner, &name, false).unwrap();
+            for (user, role) in [("reader", Role::Read), ("writer", Role::Write), ("admin", Role::Admin)] {
+                registry.grant(&owner, &name, To::Principal(user), role).unwrap();
+            }
+        }
     }
     (server, prototypes)
 }
@@ -119,12 +167,13 @@ fn populated() -> (Server, Vec<PrototypeId>) {
 /// What each caller is answered on each route, one line for each route.
 fn verdicts() -> String {
     let (server, prototypes) = populated();
-    let browsers: Vec<Browser> = CALLERS
-        .iter()
-        .map(|name| if *name == "nobody" { Browser::visitor(&server) } else { Browser::of(&server, name) })
-        .collect();
+    let sign_in = |name: &&str| match *name {
+        "nobody" => Browser::visitor(&server),
+        name => Browser::of(&server, name),
+    };
+    let mut browsers: Vec<Browser> = CALLERS.iter().map(sign_in).collect();
     let mut table = format!("{:<70} {}\n", "", CALLERS.map(|name| format!("{name:>8}")).join(" "));
-    for (method, target, body) in ROUTES {
+    for &(method, target, body) in ROUTES {
         write!(table, "{:<70}", format!("{method} {target}")).unwrap();
         for (number, browser) in browsers.iter().enumerate() {
             let own = |text: &str| {
@@ -144,6 +193,9 @@ fn verdicts() -> String {
             write!(table, " {:>8}", answer.status).unwrap();
         }
         table.push('\n');
+        if target.ends_with("signout") {
+            browsers = CALLERS.iter().map(sign_in).collect();
+        }
     }
     table
 }
@@ -151,5 +203,28 @@ fn verdicts() -> String {
 #[test]
 fn each_caller_gets_the_reviewed_answer_on_each_route() {
     let found = verdicts();
-    assert_eq!(found, include_str!("callers.expected"), "\n{found}");
+    assert!(found == include_str!("callers.expected"), "\n{found}");
+}
+
+/// Whether the target of a row is one of the template's paths. A repository of a row has two segments.
+fn is_of(target: &str, template: &str) -> bool {
+    let target = target
+        .split('?')
+        .next()
+        .unwrap()
+        .trim_end_matches('/')
+        .replace("/repository/acme/", "/repository/acme%2F");
+    let (parts, wanted): (Vec<&str>, Vec<&str>) =
+        (target.split('/').collect(), template.split('/').collect());
+    let mut pairs = parts.iter().zip(&wanted);
+    parts.len() == wanted.len() && pairs.all(|(part, wanted)| part == wanted || wanted.starts_with('{'))
+}
+
+#[test]
+fn every_operation_of_the_api_has_a_row() {
+    let rows = |method, path| ROUTES.iter().filter(move |row| row.0 == method && is_of(row.1, path)).count();
+    let operations = registry_server::api::operations().iter();
+    let missing: Vec<_> =
+        operations.filter(|at| rows(at.method, at.path) == 0).map(|at| (at.method, at.path)).collect();
+    assert_eq!(missing, []);
 }

@@ -65,6 +65,8 @@ impl Default for Setup {
                 page_size: 1000,
                 referrers_api: true,
                 user_initialize: false,
+                user_creation: true,
+                user_rename: false,
                 session_cookie_secure: false,
                 log_requests: false,
                 metrics_token: None,
