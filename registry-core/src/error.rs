@@ -72,6 +72,21 @@ pub enum Error {
         /// Where.
         namespace: String,
     },
+    /// Somebody is signed in who may not do this as themselves, or not by this credential.
+    #[error("this is not granted to the account, or not to the credential")]
+    NotForCredential,
+    /// The credential is good, but not from where it is used.
+    #[error("the credential is not accepted from this address")]
+    AddressRefused,
+    /// There is no such token, or not for this actor.
+    #[error("token is not known")]
+    TokenUnknown,
+    /// The organization has no such application.
+    #[error("application {0} is not known")]
+    ApplicationUnknown(String),
+    /// The application has not registered the address that a client is to be sent to.
+    #[error("the redirect address is not registered")]
+    RedirectRefused,
     /// No user or organization has the name.
     #[error("namespace {0} is not known")]
     NamespaceUnknown(String),

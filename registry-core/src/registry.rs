@@ -4,6 +4,9 @@
 //! then decide and change in one transaction.
 
 mod accounts;
+mod app_tokens;
+mod applications;
+mod authorizations;
 mod background;
 mod blobs;
 mod catalog;
@@ -18,6 +21,7 @@ mod robots;
 mod sessions;
 mod tags;
 mod teams;
+mod tokens;
 mod trail;
 mod uploads;
 
@@ -26,6 +30,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use accounts::{Account, AccountChange, AccountInfo, NewUser};
+pub use applications::{ApplicationDetails, ApplicationInfo, KeptSecret};
+pub use authorizations::{Authorization, AuthorizationInfo};
 pub use background::Swept;
 pub use blobs::{BlobInfo, Mounted};
 pub use catalog::CatalogPage;
@@ -35,10 +41,11 @@ pub use permissions::{Permission, RepositoryRole, To};
 pub use prototypes::{Delegate, NewPrototype, PrototypeInfo};
 pub use referrers::ReferrersPage;
 pub use repositories::{RepositoriesPage, RepositoryInfo};
-pub use robots::{NewRobot, RobotInfo, RobotToken};
+pub use robots::{NewRobot, RobotInfo, RobotLimits, RobotToken};
 pub use sessions::{Session, SessionId};
 pub use tags::TagsPage;
 pub use teams::{TeamInfo, TeamMember, TeamMembers};
+pub use tokens::{IssuedToken, NewToken, TokenHolder};
 pub use uploads::UploadWriter;
 
 use crate::content::Content;

@@ -10,6 +10,8 @@ mod blobs;
 mod catalog;
 #[path = "main/concurrency.rs"]
 mod concurrency;
+#[path = "main/credentials.rs"]
+mod credentials;
 #[path = "main/dependencies.rs"]
 mod dependencies;
 #[path = "main/interruptions.rs"]

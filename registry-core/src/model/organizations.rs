@@ -46,8 +46,8 @@ pub(crate) fn create(
     let owners =
         Team { organization: new.id, name: OWNERS.to_owned(), role: TeamRole::Admin, ..Team::default() };
     teams::create(txn, new.owners, &owners);
-    if let Actor::User(owner) = actor {
-        teams::add(txn, new.owners, owner.id)?;
+    if let Some(owner) = actor.principal_id() {
+        teams::add(txn, new.owners, owner)?;
     }
     let metadata = json!({"email": new.email, "namespace": new.name});
     new.stamp.record_in(txn, 0, (new.id, &new.name), "org_create", &metadata)?;

@@ -151,7 +151,8 @@ pub(super) async fn change(
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let (_, principal) = caller.freshly_signed_in()?;
+    caller.freshly_signed_in()?;
+    let actor = caller.actor();
     let bad = |text: &str| ApiError::plain(StatusCode::BAD_REQUEST, text);
     let email = fields.optional_text("email")?.map(str::trim);
     if email.is_some_and(|email| !is_email(email)) {
@@ -166,7 +167,7 @@ pub(super) async fn change(
     let session = caller.session_id().cloned();
     let name = caller.signed_in()?.0.name.clone();
     let changed = app.call(move |registry| {
-        registry.change_account(&principal, session.as_ref(), &change)?;
+        registry.change_account(&actor, session.as_ref(), &change)?;
         registry.find_user(&name)
     });
     let account = changed.await?.ok_or_else(ApiError::not_signed_in)?;

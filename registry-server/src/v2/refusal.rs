@@ -174,14 +174,19 @@ impl From<Error> for Refusal {
             Error::DigestMismatch(_) => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             Error::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
             Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
-            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::RobotsRefused => {
-                (StatusCode::FORBIDDEN, Code::Denied)
-            }
+            Error::Denied { .. }
+            | Error::DeniedInNamespace { .. }
+            | Error::NotForCredential
+            | Error::AddressRefused
+            | Error::RedirectRefused
+            | Error::RobotsRefused => (StatusCode::FORBIDDEN, Code::Denied),
             Error::NamespaceUnknown(_)
             | Error::NotAnOrganization(_)
             | Error::PrincipalUnknown(_)
             | Error::TeamUnknown(_)
             | Error::PrototypeUnknown
+            | Error::TokenUnknown
+            | Error::ApplicationUnknown(_)
             | Error::GrantUnknown(_) => (StatusCode::NOT_FOUND, Code::NameUnknown),
             Error::MemberAlready(_)
             | Error::LastAdministrator
