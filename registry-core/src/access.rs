@@ -1,7 +1,21 @@
 //! Who may do what. [`decide`] is the only place that grants: it takes facts, not a database, so that its whole
 //! table can be tested and read (`access/policy.expected`).
 
+mod account;
+mod cap;
+mod credential;
+mod globs;
+mod role;
+
 use std::fmt;
+
+pub use self::account::AccountAction;
+pub(crate) use self::account::{AccountFacts, decide_for_account};
+pub(crate) use self::cap::{AccountRole, Cap};
+pub use self::cap::{InvalidScopes, Scope, Scopes};
+pub use self::credential::{Actor, Credential, Job, TokenId};
+pub use self::globs::{Globs, InvalidGlob};
+pub use self::role::{Role, TeamRole};
 
 /// The id of a user, and of the namespace that bears the user's name. Never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,28 +31,6 @@ pub struct Principal {
     pub generation: u64,
 }
 
-/// On whose behalf an operation runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Actor {
-    /// The program that embeds the registry: everything is granted.
-    Owner,
-    /// Nobody is signed in.
-    Anonymous,
-    /// A signed-in principal.
-    User(Principal),
-}
-
-/// As log lines name it.
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Owner => f.write_str("owner"),
-            Self::Anonymous => f.write_str("anonymous"),
-            Self::User(principal) => write!(f, "user {}", principal.id.0),
-        }
-    }
-}
-
 /// What an operation does to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -46,6 +38,8 @@ pub enum Action {
     Pull,
     /// Uploading blobs, putting manifests and tags; creating the repository by doing so.
     Push,
+    /// Creating the repository for itself, empty. Where it exists this is a push.
+    Create,
     /// Deleting blobs, manifests and tags.
     Delete,
     /// Changing what is said of the repository, such as its description.
@@ -56,20 +50,26 @@ pub enum Action {
 
 impl Action {
     /// Every action, so that tests leave none out.
-    pub const ALL: [Self; 5] = [Self::Pull, Self::Push, Self::Delete, Self::Describe, Self::Administer];
+    pub const ALL: [Self; 6] =
+        [Self::Pull, Self::Push, Self::Create, Self::Delete, Self::Describe, Self::Administer];
 
     /// The least role that brings it.
     fn needs(self) -> Role {
         match self {
             Self::Pull => Role::Read,
-            Self::Push | Self::Delete | Self::Describe => Role::Write,
+            Self::Push | Self::Create | Self::Delete | Self::Describe => Role::Write,
             Self::Administer => Role::Admin,
         }
     }
 
     /// Whether it changes content, which a repository that is read-only refuses to everybody.
     fn changes_content(self) -> bool {
-        matches!(self, Self::Push | Self::Delete)
+        self.adds() || self == Self::Delete
+    }
+
+    /// Whether it adds, so that it may be refused as adding what does not exist is.
+    fn adds(self) -> bool {
+        matches!(self, Self::Push | Self::Create)
     }
 }
 
@@ -78,6 +78,7 @@ impl fmt::Display for Action {
         f.write_str(match self {
             Self::Pull => "pull",
             Self::Push => "push",
+            Self::Create => "create",
             Self::Delete => "delete",
             Self::Describe => "describe",
             Self::Administer => "administer",
@@ -108,74 +109,6 @@ impl fmt::Display for NamespaceAction {
             Self::Create => "create repositories in",
             Self::Administer => "administer",
         })
-    }
-}
-
-/// What an operation does to the registry as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegistryAction {
-    /// Seeing every user, every organization and what was done by whom.
-    Survey,
-    /// Creating, changing and deleting users; renaming, deleting and taking over namespaces.
-    Govern,
-}
-
-impl RegistryAction {
-    /// Every action, so that tests leave none out.
-    pub const ALL: [Self; 2] = [Self::Survey, Self::Govern];
-}
-
-impl fmt::Display for RegistryAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Survey => "survey",
-            Self::Govern => "govern",
-        })
-    }
-}
-
-/// A role on a repository; each contains those before it (Quay).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Pulling.
-    Read,
-    /// Pushing and deleting content as well.
-    Write,
-    /// Everything in the repository: what administering its namespace brings.
-    Admin,
-}
-
-impl Role {
-    /// Its name in Quay.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// What a team's members are in its organization; each contains those before it (Quay).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TeamRole {
-    /// Nothing by itself: the team can be granted roles on repositories.
-    #[default]
-    Member,
-    /// May create repositories.
-    Creator,
-    /// Administers the organization and every repository of it.
-    Admin,
-}
-
-impl TeamRole {
-    /// Its name in Quay.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Creator => "creator",
-            Self::Admin => "admin",
-        }
     }
 }
 
@@ -233,9 +166,11 @@ pub(crate) struct Facts {
     /// The actor's role on the repository, or, where that is missing, on all repositories of the namespace.
     pub(crate) role: Option<Role>,
     pub(crate) target: Target,
-    /// Whether a push of this actor may create what is missing.
+    /// Whether a push of this actor may create what is missing, apart from a superuser's powers.
     pub(crate) may_create: bool,
     pub(crate) intake: Intake,
+    /// What of this the actor's credential carries there.
+    pub(crate) cap: Cap,
 }
 
 /// What was decided.
@@ -251,35 +186,46 @@ pub(crate) enum Verdict {
     SignIn,
 }
 
-/// Decides one action.
+/// Decides one action. What is public is open to every credential, since it is to everybody.
 pub(crate) fn decide(facts: &Facts, action: Action) -> Verdict {
     if facts.who == Who::Anonymous {
         let is_open = facts.target == Target::Public && action == Action::Pull;
         return if is_open { Verdict::Granted } else { Verdict::SignIn };
     }
+    let who = facts.cap.narrow(facts.who);
+    let role = facts.role.filter(|_| facts.cap.carries(Action::Pull));
     let exists = matches!(facts.target, Target::Private | Target::Public);
-    if action == Action::Push && !exists {
+    if action.adds() && !exists {
         // Refused as creating it would be, so it hides nothing and tells nothing.
-        return if facts.may_create { Verdict::Granted } else { Verdict::Denied };
+        return if may_create(facts, who, action) { Verdict::Granted } else { Verdict::Denied };
     }
-    let sees = facts.who != Who::SignedIn || facts.role.is_some() || facts.target == Target::Public;
+    let sees = who != Who::SignedIn || role.is_some() || facts.target == Target::Public;
     if action.changes_content() && exists && !takes_content(facts, action) {
-        return if sees || action == Action::Push { Verdict::Denied } else { Verdict::Hidden };
+        return if sees || action.adds() { Verdict::Denied } else { Verdict::Hidden };
     }
-    let is_granted = facts.who == Who::Unrestricted
-        || facts.role >= Some(action.needs())
+    let is_granted = who == Who::Unrestricted
+        || (role >= Some(action.needs()) && facts.cap.carries(action))
         || (action == Action::Pull && sees);
     match is_granted {
         true => Verdict::Granted,
-        false if sees && exists || action == Action::Push => Verdict::Denied,
+        false if sees && exists || action.adds() => Verdict::Denied,
         false => Verdict::Hidden,
     }
+}
+
+/// Whether what is missing may be made by the action. A namespace that a push makes is founded by an account.
+fn may_create(facts: &Facts, who: Who, action: Action) -> bool {
+    let cap = facts.cap;
+    let founds = facts.target == Target::NoNamespace;
+    let is_carried = cap.creates && cap.carries(action);
+    let is_own_right = facts.may_create && is_carried && (!founds || cap.account == Some(AccountRole::Admin));
+    is_own_right || (who == Who::Unrestricted && !founds)
 }
 
 fn takes_content(facts: &Facts, action: Action) -> bool {
     match facts.intake {
         Intake::Open => true,
-        Intake::Barred => action != Action::Push,
+        Intake::Barred => !action.adds(),
         Intake::Closed => false,
     }
 }
@@ -291,36 +237,41 @@ pub(crate) struct NamespaceFacts {
     pub(crate) exists: bool,
     /// The highest role among the actor's teams; [`TeamRole::Admin`] in a namespace of one's own.
     pub(crate) role: Option<TeamRole>,
+    /// Whether it is the actor's own namespace, which belongs to the account.
+    pub(crate) is_own: bool,
     /// Whether the actor is restricted in a namespace of their own.
     pub(crate) is_barred: bool,
+    /// What of this the actor's credential carries.
+    pub(crate) cap: Cap,
+}
+
+impl NamespaceFacts {
+    /// The role that the credential carries.
+    pub(crate) fn carried_role(&self) -> Option<TeamRole> {
+        let of_account = match self.cap.account {
+            Some(AccountRole::Admin) => Some(TeamRole::Admin),
+            _ => None,
+        };
+        self.role.min(if self.is_own { of_account } else { self.cap.namespace })
+    }
 }
 
 /// Decides one action on a namespace. Names of namespaces are no secret: everybody may ask who has one.
 pub(crate) fn decide_in_namespace(facts: &NamespaceFacts, action: NamespaceAction) -> Verdict {
+    let (who, role) = (facts.cap.narrow_in_namespaces(facts.who), facts.carried_role());
     let is_granted = match action {
-        NamespaceAction::Look => facts.role.is_some() || facts.who == Who::Reader,
-        NamespaceAction::Create => facts.role >= Some(TeamRole::Creator) && !facts.is_barred,
-        NamespaceAction::Administer => facts.role == Some(TeamRole::Admin),
+        NamespaceAction::Look => role.is_some() || who == Who::Reader,
+        NamespaceAction::Create => {
+            facts.role >= Some(TeamRole::Creator) && facts.cap.creates && !facts.is_barred
+        }
+        NamespaceAction::Administer => role == Some(TeamRole::Admin),
     };
-    match facts.who {
+    match who {
         Who::Anonymous => Verdict::SignIn,
         Who::Unrestricted if facts.exists => Verdict::Granted,
         Who::Unrestricted => Verdict::Hidden,
         _ if is_granted && facts.exists => Verdict::Granted,
         _ => Verdict::Denied,
-    }
-}
-
-/// Decides one action on the whole registry (Quay's superuser panel, which needs no full access).
-pub(crate) fn decide_in_registry(who: Who, is_superuser: bool, action: RegistryAction) -> Verdict {
-    let is_granted = match action {
-        RegistryAction::Survey => is_superuser || who == Who::Reader,
-        RegistryAction::Govern => is_superuser,
-    };
-    match who {
-        _ if is_granted => Verdict::Granted,
-        Who::Anonymous => Verdict::SignIn,
-        Who::Unrestricted | Who::Reader | Who::SignedIn => Verdict::Denied,
     }
 }
 

@@ -12,6 +12,7 @@ mod sessions;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod trail;
 
 use std::collections::BTreeMap;
@@ -100,6 +101,7 @@ impl Registry {
             names::audit(rows, &mut findings)?;
             rights::audit(rows, &mut findings)?;
             sessions::audit(rows, &mut findings)?;
+            tokens::audit(rows, &mut findings)?;
             tags::audit(rows, &mut findings)?;
             manifests::audit(rows, &mut findings)?;
             content::audit(rows, &mut findings)

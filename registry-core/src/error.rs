@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::access::{Action, NamespaceAction, RegistryAction};
+use crate::access::{Action, NamespaceAction};
 use crate::oci::{Digest, RepositoryName};
 
 /// Why an operation was refused or failed. After any of these, nothing of the operation happened; but
@@ -72,13 +72,25 @@ pub enum Error {
         /// Where.
         namespace: String,
     },
-    /// The action on the whole registry is not granted to the actor.
-    #[error("to {0} the registry is not granted")]
-    DeniedInRegistry(RegistryAction),
     /// The account is named in the configuration as a superuser's, or its robots are: it cannot be deleted, renamed or taken
     /// over, as whoever came to have the name next would be one.
     #[error("{0} is named in the configuration of superusers")]
     Privileged(String),
+    /// Somebody is signed in who may not do this as themselves, or not by this credential.
+    #[error("this is not granted to the account, or not to the credential")]
+    NotForCredential,
+    /// The credential is good, but not from where it is used.
+    #[error("the credential is not accepted from this address")]
+    AddressRefused,
+    /// There is no such token, or not for this actor.
+    #[error("token is not known")]
+    TokenUnknown,
+    /// The organization has no such application.
+    #[error("application {0} is not known")]
+    ApplicationUnknown(String),
+    /// The application has not registered the address that a client is to be sent to.
+    #[error("the redirect address is not registered")]
+    RedirectRefused,
     /// No user or organization has the name.
     #[error("namespace {0} is not known")]
     NamespaceUnknown(String),

@@ -4,6 +4,7 @@
 //! done and everything that may exist is decided here, so that every caller meets the same rules.
 
 mod access;
+mod address;
 mod audit;
 mod clock;
 mod content;
@@ -20,7 +21,11 @@ mod settings;
 pub mod statistics;
 mod trail;
 
-pub use access::{Action, Actor, NamespaceAction, Principal, PrincipalId, RegistryAction, Role, TeamRole};
+pub use access::{
+    AccountAction, Action, Actor, Credential, Globs, InvalidGlob, InvalidScopes, Job, NamespaceAction,
+    Principal, PrincipalId, Role, Scope, Scopes, TeamRole, TokenId,
+};
+pub use address::AddressBlock;
 pub use audit::AuditReport;
 pub use clock::Clock;
 pub use content::{BlobReader, OpenBlobCounts};
@@ -29,11 +34,12 @@ pub use error::Error;
 pub use model::keys::{PrototypeId, UploadId};
 pub use model::profiles::{Profile, ProfileField};
 pub use registry::{
-    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo,
-    MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, OrganizationRow, Permission,
-    Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo,
-    RepositoryRole, RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember,
-    TeamMembers, To, UploadWriter, UserChange,
+    Account, AccountChange, AccountInfo, ApplicationDetails, ApplicationInfo, Authorization,
+    AuthorizationInfo, BlobInfo, CatalogPage, Delegate, IssuedToken, KeptSecret, ManifestContent,
+    ManifestInfo, MemberInfo, Mounted, NewPrototype, NewRobot, NewToken, NewUser, OrganizationInfo,
+    OrganizationRow, Permission, Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry,
+    RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo, RobotLimits, RobotToken, Session, SessionId,
+    Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter, UserChange,
 };
 pub use settings::Settings;
 pub use trail::{

@@ -3,6 +3,7 @@
 //! Nothing here touches files or threads: it runs inside `Metadata::read` and `Metadata::write`.
 
 pub(crate) mod accounts;
+pub(crate) mod applications;
 pub(crate) mod authorize;
 pub(crate) mod blobs;
 pub(crate) mod deletion;
@@ -20,6 +21,7 @@ pub(crate) mod standing;
 pub(crate) mod tables;
 pub(crate) mod tags;
 pub(crate) mod teams;
+pub(crate) mod tokens;
 pub(crate) mod totals;
 pub(crate) mod uploads;
 pub(crate) mod visible;

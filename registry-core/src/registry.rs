@@ -4,6 +4,9 @@
 //! then decide and change in one transaction.
 
 mod accounts;
+mod app_tokens;
+mod applications;
+mod authorizations;
 mod background;
 mod blobs;
 mod catalog;
@@ -19,6 +22,7 @@ mod robots;
 mod sessions;
 mod tags;
 mod teams;
+mod tokens;
 mod trail;
 mod uploads;
 mod users;
@@ -28,6 +32,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use accounts::{Account, AccountChange, AccountInfo, NewUser};
+pub use applications::{ApplicationDetails, ApplicationInfo, KeptSecret};
+pub use authorizations::{Authorization, AuthorizationInfo};
 pub use background::Swept;
 pub use blobs::{BlobInfo, Mounted};
 pub use catalog::CatalogPage;
@@ -37,10 +43,11 @@ pub use permissions::{Permission, RepositoryRole, To};
 pub use prototypes::{Delegate, NewPrototype, PrototypeInfo};
 pub use referrers::ReferrersPage;
 pub use repositories::{RepositoriesPage, RepositoryInfo};
-pub use robots::{NewRobot, RobotInfo, RobotToken};
+pub use robots::{NewRobot, RobotInfo, RobotLimits, RobotToken};
 pub use sessions::{Session, SessionId};
 pub use tags::TagsPage;
 pub use teams::{TeamInfo, TeamMember, TeamMembers};
+pub use tokens::{IssuedToken, NewToken, TokenHolder};
 pub use uploads::UploadWriter;
 pub use users::{OrganizationRow, UserChange};
 

@@ -45,6 +45,12 @@ pub struct Settings {
     /// How long after its password was checked a session may do what needs a fresh login, in milliseconds
     /// (`FRESH_LOGIN_TIMEOUT`).
     pub fresh_login_timeout_ms: u64,
+    /// Whether there are app-specific tokens (`FEATURE_APP_SPECIFIC_TOKENS`).
+    pub app_tokens: bool,
+    /// How long an app-specific token is good, in milliseconds; without end if none (`APP_SPECIFIC_TOKEN_EXPIRATION`).
+    pub app_token_expiry_ms: Option<u64>,
+    /// The most tokens of one OAuth application; 10,000 if none (`OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT`).
+    pub application_tokens_max: Option<u64>,
     /// The largest blob, in bytes (`MAXIMUM_LAYER_SIZE`).
     pub blob_limit_bytes: u64,
     /// After this many bytes a running upload's state is saved, so that a power cut loses no more.
@@ -84,6 +90,9 @@ impl Default for Settings {
             upload_expiry_ms: DAY_MS,
             session_timeout_ms: 31 * DAY_MS,
             fresh_login_timeout_ms: 10 * MINUTE_MS,
+            app_tokens: true,
+            app_token_expiry_ms: None,
+            application_tokens_max: None,
             blob_limit_bytes: 20 << 30,
             upload_save_bytes: 64 << 20,
             trail_age_ms: 30 * DAY_MS,

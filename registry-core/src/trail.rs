@@ -22,7 +22,7 @@ pub(crate) use reading::{counts, page};
 pub(crate) use rows::{
     ARCHIVE, Archive, COUNTS, EVENTS, EventKey, INDEX, OUTBOX, Scope, TALLY, Tally, insert, remove, scopes,
 };
-pub(crate) use stamp::{Stamp, performer, principal};
+pub(crate) use stamp::{Stamp, performer};
 pub(crate) use stream::Streams;
 pub use stream::{EventStream, Streamed};
 

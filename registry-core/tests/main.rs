@@ -10,6 +10,8 @@ mod blobs;
 mod catalog;
 #[path = "main/concurrency.rs"]
 mod concurrency;
+#[path = "main/credentials.rs"]
+mod credentials;
 #[path = "main/deletion.rs"]
 mod deletion;
 #[path = "main/dependencies.rs"]

@@ -155,7 +155,7 @@ impl Call {
         if !self.caller.has_credential {
             return Err(Refusal::sign_in());
         }
-        let actor = self.caller.actor;
+        let actor = self.caller.actor.clone();
         self.ask(move |registry| registry.check_actor(&actor)).await?;
         Ok(reply::json(StatusCode::OK, "application/json", &serde_json::json!({})))
     }
@@ -177,7 +177,7 @@ impl Call {
     /// looked at and before its body is asked for.
     async fn pushable(&self, name: &str) -> Result<RepositoryName, Refusal> {
         let repository = self.repository(name, Actions::PUSH)?;
-        let (actor, at) = (self.caller.actor, repository.clone());
+        let (actor, at) = (self.caller.actor.clone(), repository.clone());
         self.ask(move |registry| registry.check_push(&actor, &at)).await?;
         Ok(repository)
     }

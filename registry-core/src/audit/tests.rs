@@ -66,6 +66,7 @@ fn populated() -> SimulatedDisk {
         metadata: String::new(),
         is_usable_elsewhere: false,
         token: RobotToken { nonce: [1; 16], hash: [2; 32] },
+        limits: Default::default(),
     };
     registry.create_robot(&alice, &"acme".parse().unwrap(), &robot).unwrap();
     registry.grant(&alice, &name, To::Team("owners"), Role::Read).unwrap();

@@ -8,8 +8,8 @@ use super::standing::{self, Caller};
 use super::tables::{NAMESPACE, NAMESPACES, REPOSITORIES, REPOSITORY};
 use crate::Error;
 use crate::access::{
-    Action, Actor, Facts, Intake, NamespaceAction, NamespaceFacts, Role, Target, TeamRole, Verdict, Who,
-    decide, decide_in_namespace,
+    Action, Actor, Facts, Intake, NamespaceAction, Role, Target, TeamRole, Verdict, decide,
+    decide_in_namespace,
 };
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::{NamespaceName, RepositoryName};
@@ -64,7 +64,8 @@ pub(crate) fn granted_or_created(
     name: &RepositoryName,
     new: &NewRepository,
 ) -> Result<Granted, Error> {
-    let namespace = match aim(txn, settings, actor, name, Action::Push)? {
+    let action = if new.was_created { Action::Create } else { Action::Push };
+    let namespace = match aim(txn, settings, actor, name, action)? {
         Aim::Repository(granted) => return Ok(granted),
         Aim::Missing(Some(namespace)) => namespace,
         Aim::Missing(None) => organizations::create(txn, actor, &new.organization(name))?,
@@ -100,7 +101,7 @@ fn aim(
             Some(repository) => Aim::Repository(Granted { namespace, repository }),
         },
     };
-    let facts = facts(rows, settings, actor, &aim)?;
+    let facts = facts(rows, settings, actor, name, &aim)?;
     let repository = name.clone();
     match decide(&facts, action) {
         Verdict::Granted => Ok(aim),
@@ -109,9 +110,16 @@ fn aim(
         Verdict::SignIn => Err(Error::SignInNeeded { action, repository }),
     }
 }
-fn facts(rows: &impl Rows, settings: &Settings, actor: &Actor, aim: &Aim) -> Result<Facts, Error> {
+
+fn facts(
+    rows: &impl Rows,
+    settings: &Settings,
+    actor: &Actor,
+    name: &RepositoryName,
+    aim: &Aim,
+) -> Result<Facts, Error> {
     let caller = standing::caller(rows, settings, actor)?;
-    let who = caller.who;
+    let (who, cap) = (caller.who, caller.cap_in(name.as_str()));
     Ok(match *aim {
         Aim::Missing(None) => Facts {
             who,
@@ -120,11 +128,12 @@ fn facts(rows: &impl Rows, settings: &Settings, actor: &Actor, aim: &Aim) -> Res
             may_create: match actor {
                 Actor::Owner => true,
                 Actor::Anonymous => false,
-                Actor::User(_) => {
+                Actor::User(_) | Actor::Narrowed(..) => {
                     settings.create_namespace_on_push && !caller.is_robot() && !caller.is_restricted
                 }
             },
             intake: Intake::Open,
+            cap,
         },
         Aim::Missing(Some(namespace)) => {
             let standing = standing::in_namespace(rows, &caller, namespace)?;
@@ -132,9 +141,9 @@ fn facts(rows: &impl Rows, settings: &Settings, actor: &Actor, aim: &Aim) -> Res
                 who,
                 role: (standing.role == Some(TeamRole::Admin)).then_some(Role::Admin),
                 target: Target::Missing,
-                may_create: who == Who::Unrestricted
-                    || (standing.role >= Some(TeamRole::Creator) && !caller.is_barred_in(namespace)),
+                may_create: standing.role >= Some(TeamRole::Creator) && !caller.is_barred_in(namespace),
                 intake: Intake::Open,
+                cap,
             }
         }
         Aim::Repository(Granted { namespace, repository }) => {
@@ -146,6 +155,7 @@ fn facts(rows: &impl Rows, settings: &Settings, actor: &Actor, aim: &Aim) -> Res
                 target: if is_open { Target::Public } else { Target::Private },
                 may_create: false,
                 intake: intake(&caller, namespace, row.is_read_only),
+                cap,
             }
         }
     })
@@ -179,9 +189,7 @@ pub(crate) fn granted_in_namespace(
         Some(namespace) => standing::in_namespace(rows, &caller, namespace)?.role,
         None => None,
     };
-    let is_barred = found.is_some_and(|namespace| caller.is_barred_in(namespace));
-    let facts = NamespaceFacts { who: caller.who, exists: found.is_some(), role, is_barred };
-    match (decide_in_namespace(&facts, action), found) {
+    match (decide_in_namespace(&caller.facts_in(found, role), action), found) {
         (Verdict::Granted, Some(namespace)) => Ok(namespace),
         (Verdict::SignIn, _) => Err(Error::NotSignedIn),
         (Verdict::Denied, _) => Err(Error::DeniedInNamespace { action, namespace: name.to_string() }),

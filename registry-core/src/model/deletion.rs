@@ -5,10 +5,13 @@ use super::authorize::{Granted, namespace_row};
 use super::keys::{NamespaceId, RepositoryId, Work};
 use super::records::Namespace;
 use super::tables::{
-    NAMESPACE, NAMESPACES, PROFILES, PROTOTYPES, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY,
-    REPOSITORY_UPLOADS, ROBOT_NAMES, TEAM_NAMES, TEAMS, USERS, WORK,
+    NAMESPACE, NAMESPACE_APPLICATIONS, NAMESPACES, PROFILES, PROTOTYPES, PUBLIC_NAMESPACES, REPOSITORIES,
+    REPOSITORY, REPOSITORY_UPLOADS, ROBOT_NAMES, TEAM_NAMES, TEAMS, USERS, WORK,
 };
-use super::{accounts, blobs, grants, manifests, repositories, robots, sessions, tags, teams, uploads};
+use super::{
+    accounts, applications, blobs, grants, manifests, repositories, robots, sessions, tags, teams, tokens,
+    uploads,
+};
 use crate::Error;
 use crate::access::PrincipalId;
 use crate::metadata::{Rows, WriteTxn};
@@ -71,7 +74,7 @@ fn abandon_uploads(txn: &mut WriteTxn<'_>, at: Granted) -> Result<bool, Error> {
 
 /// One step of removing what is left of a deleted account; true once nothing is.
 pub(crate) fn purge_account(txn: &mut WriteTxn<'_>, id: PrincipalId) -> Result<bool, Error> {
-    let is_bare = accounts::strip_step(txn, id, STEP)?;
+    let is_bare = tokens::remove_some_of(txn, id, STEP)? && accounts::strip_step(txn, id, STEP)?;
     if is_bare {
         txn.delete(&USERS, &id);
     }
@@ -81,6 +84,7 @@ pub(crate) fn purge_account(txn: &mut WriteTxn<'_>, id: PrincipalId) -> Result<b
 /// One step of removing what is left of a deleted namespace; true once nothing is.
 pub(crate) fn purge_namespace(txn: &mut WriteTxn<'_>, id: NamespaceId) -> Result<bool, Error> {
     let is_empty = bury_repositories(txn, id)?
+        && purge_application(txn, id)?
         && purge_robot(txn, id)?
         && purge_team(txn, id)?
         && drop_prototypes(txn, id)?
@@ -98,6 +102,12 @@ fn bury_repositories(txn: &mut WriteTxn<'_>, id: NamespaceId) -> Result<bool, Er
         repositories::bury(txn, Granted::for_background(id, *repository))?;
     }
     Ok(some.len() < STEP)
+}
+
+fn purge_application(txn: &mut WriteTxn<'_>, id: NamespaceId) -> Result<bool, Error> {
+    let Some(((_, application), ())) = txn.first(&NAMESPACE_APPLICATIONS, &(id,))? else { return Ok(true) };
+    applications::delete_step(txn, application, STEP)?;
+    Ok(false)
 }
 
 fn purge_robot(txn: &mut WriteTxn<'_>, id: NamespaceId) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! The components that keys are made of, beside the plain ones of the codec.
 
-use crate::access::PrincipalId;
+use crate::access::{PrincipalId, TokenId};
 use crate::metadata::key::{Component, take, write_text};
 use crate::metadata::record::{Field, Record};
 use crate::oci::{Algorithm, Digest, Tag};
@@ -55,6 +55,10 @@ id! {
 id! {
     /// A team of an organization.
     TeamId
+}
+id! {
+    /// An OAuth application.
+    ApplicationId
 }
 id_encodings!(PrincipalId);
 
@@ -224,6 +228,37 @@ impl Component for SessionKey {
     }
     fn read(input: &mut &[u8]) -> Option<Self> {
         take(input).map(Self)
+    }
+}
+
+/// The SHA-256 of a token or a code, under which it is found: whoever reads the rows cannot use any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SecretHash(pub(crate) [u8; 32]);
+
+impl Component for SecretHash {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        take(input).map(Self)
+    }
+}
+
+impl Component for TokenId {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        take(input).map(Self)
+    }
+}
+
+impl Record for TokenId {
+    fn encode(&self) -> Vec<u8> {
+        Component::encode(self)
+    }
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Component::decode(bytes)
     }
 }
 

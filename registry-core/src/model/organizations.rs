@@ -44,8 +44,8 @@ pub(crate) fn create(
     };
     create_namespace(txn, new.id, &row)?;
     create_owners(txn, new.id, new.owners)?;
-    if let Actor::User(owner) = actor {
-        teams::add(txn, new.owners, owner.id)?;
+    if let Some(owner) = actor.principal_id() {
+        teams::add(txn, new.owners, owner)?;
     }
     let metadata = json!({"email": new.email, "namespace": new.name});
     new.stamp.record_in(txn, 0, (new.id, &new.name), "org_create", &metadata)?;

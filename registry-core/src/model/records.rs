@@ -1,6 +1,6 @@
 //! The records that tables hold. Times are milliseconds since the Unix epoch.
 
-use super::keys::{Grantee, NamespaceId, RepositoryId};
+use super::keys::{ApplicationId, Grantee, NamespaceId, RepositoryId};
 use crate::access::{PrincipalId, Role, TeamRole};
 use crate::metadata::key::{Component, take};
 use crate::metadata::record::{Field, Record, record};
@@ -55,6 +55,66 @@ record! {
         token_hash: Vec<u8>,
         /// Whether other organizations may grant it roles.
         is_usable_elsewhere: bool,
+        /// When its credentials end; never without.
+        expires_ms: Option<u64>,
+        /// Patterns of the repositories that it keeps to, with blanks between them; all without.
+        repositories: String,
+        /// Blocks of addresses that it is used from, with blanks between them; everywhere without.
+        networks: String,
+    }
+}
+
+record! {
+    /// An OAuth application.
+    pub(crate) struct Application {
+        namespace: NamespaceId,
+        client_id: String,
+        name: String,
+        description: String,
+        application_uri: String,
+        redirect_uri: String,
+        avatar_email: Option<String>,
+        /// What the present client secret was made with.
+        nonce: Vec<u8>,
+        /// SHA-256 of that secret.
+        secret_hash: Vec<u8>,
+        created_ms: u64,
+        /// How many tokens it has.
+        tokens: u64,
+        /// Whether it is being deleted: its tokens are good no more.
+        is_ending: bool,
+    }
+}
+
+record! {
+    /// An access token of an application, or an app-specific token.
+    pub(crate) struct Token {
+        principal: PrincipalId,
+        /// None for an app-specific token.
+        application: Option<ApplicationId>,
+        title: String,
+        /// As [`crate::access::Scopes`] numbers them; of an app-specific token none.
+        scopes: u64,
+        /// What an app-specific token was made with, so that it can be shown again.
+        nonce: Vec<u8>,
+        /// SHA-256 of the token.
+        secret_hash: Vec<u8>,
+        created_ms: u64,
+        expires_ms: Option<u64>,
+        /// About when it was used last: written at most once an hour.
+        accessed_ms: Option<u64>,
+    }
+}
+
+record! {
+    /// An authorization code that waits to be exchanged for a token.
+    pub(crate) struct Code {
+        principal: PrincipalId,
+        application: ApplicationId,
+        scopes: u64,
+        /// Where it was sent to, which has to be repeated when it is exchanged.
+        redirect_uri: String,
+        expires_ms: u64,
     }
 }
 

@@ -68,9 +68,9 @@ pub(crate) fn create(
     txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
     txn.put(&REPOSITORY, &new.repository, &row);
     let at = Granted { namespace, repository: new.repository };
-    if let Actor::User(creator) = actor {
-        grants::put(txn, at, Grantee::Principal(creator.id), Role::Admin);
-        prototypes::apply(txn, at, creator.id)?;
+    if let Some(creator) = actor.principal_id() {
+        grants::put(txn, at, Grantee::Principal(creator), Role::Admin);
+        prototypes::apply(txn, at, creator)?;
     }
     new.stamp.record_at(txn, 1, at, name, "create_repo", json!({}))?;
     Ok(at)

@@ -1,11 +1,14 @@
 //! Robots: accounts without a password that belong to a namespace.
 
+use std::net::IpAddr;
+
 use super::accounts;
 use super::keys::NamespaceId;
 use super::records::{Robot, User};
 use super::tables::{ROBOT_NAMES, ROBOTS, USERS};
 use crate::Error;
-use crate::access::PrincipalId;
+use crate::access::{Globs, PrincipalId};
+use crate::address::AddressBlock;
 use crate::metadata::{Rows, WriteTxn};
 
 /// The robot of this short name.
@@ -21,6 +24,45 @@ pub(crate) fn find(
     let id = id.ok_or_else(|| Error::PrincipalUnknown(short_name.to_owned()))?;
     let user = accounts::get(rows, id)?.ok_or(Error::Corrupt("users"))?;
     Ok((id, user, rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?))
+}
+
+/// The repositories that a robot keeps to, if it is bound to any.
+pub(crate) fn repositories(rows: &impl Rows, id: PrincipalId) -> Result<Option<Globs>, Error> {
+    let robot = rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?;
+    globs(&robot)
+}
+
+/// The patterns in a robot's row.
+pub(crate) fn globs(robot: &Robot) -> Result<Option<Globs>, Error> {
+    if robot.repositories.is_empty() {
+        return Ok(None);
+    }
+    let patterns = robot.repositories.split(' ').map(str::to_owned);
+    Globs::new(patterns).map(Some).map_err(|_| Error::Corrupt("robots"))
+}
+
+/// The blocks of addresses in a robot's row.
+pub(crate) fn networks(robot: &Robot) -> Result<Vec<AddressBlock>, Error> {
+    let blocks = robot.networks.split(' ').filter(|block| !block.is_empty());
+    blocks.map(|block| AddressBlock::parse(block).ok_or(Error::Corrupt("robots"))).collect()
+}
+
+/// Whether a robot's credentials are good at this time and from this address.
+///
+/// # Errors
+/// [`Error::CredentialRevoked`] once they have expired, [`Error::AddressRefused`].
+pub(crate) fn admit(robot: &Robot, address: &str, now_ms: u64) -> Result<(), Error> {
+    if robot.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+        return Err(Error::CredentialRevoked);
+    }
+    let blocks = networks(robot)?;
+    let is_inside = |address: IpAddr| blocks.iter().any(|block| block.contains(address));
+    // Who is not known to come from there does not.
+    if blocks.is_empty() || address.parse().is_ok_and(is_inside) {
+        Ok(())
+    } else {
+        Err(Error::AddressRefused)
+    }
 }
 
 /// Whether a principal may be granted anything in `namespace`: any user, the namespace's own robots, and those of others

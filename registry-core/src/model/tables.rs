@@ -1,14 +1,15 @@
 //! Every table, its key layout and what its rows mean. Times are milliseconds since the Unix epoch.
 
 use super::keys::{
-    Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, SessionKey, TeamId, Unlink, UploadId, Work,
+    ApplicationId, Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, SecretHash, SessionKey, TeamId,
+    Unlink, UploadId, Work,
 };
 use super::profiles::Profile;
 use super::records::{
-    Blob, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer, Repository, RepositoryBlob,
-    Robot, Session, TagRow, Team, Totals, Upload, User,
+    Application, Blob, Code, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer,
+    Repository, RepositoryBlob, Robot, Session, TagRow, Team, Token, Totals, Upload, User,
 };
-use crate::access::{PrincipalId, Role, TeamRole};
+use crate::access::{PrincipalId, Role, TeamRole, TokenId};
 use crate::metadata::Table;
 use crate::metadata::key::Descending;
 use crate::oci::{Digest, Tag};
@@ -53,6 +54,29 @@ pub(crate) const SESSIONS: Table<SessionKey, Session> = Table::new("sessions");
 pub(crate) const USER_SESSIONS: Table<(PrincipalId, u64, SessionKey), ()> = Table::new("user sessions");
 /// Sessions by the time they expire.
 pub(crate) const SESSION_EXPIRY: Table<(u64, SessionKey), ()> = Table::new("session expiry");
+
+/// An OAuth application.
+pub(crate) const APPLICATIONS: Table<ApplicationId, Application> = Table::new("applications");
+/// Client id → application.
+pub(crate) const CLIENT_IDS: Table<String, ApplicationId> = Table::new("client ids");
+/// The applications of a namespace.
+pub(crate) const NAMESPACE_APPLICATIONS: Table<(NamespaceId, ApplicationId), ()> =
+    Table::new("namespace applications");
+/// An access token of an application, or an app-specific token.
+pub(crate) const TOKENS: Table<TokenId, Token> = Table::new("tokens");
+/// Hash of the secret → token.
+pub(crate) const TOKEN_HASHES: Table<SecretHash, TokenId> = Table::new("token hashes");
+/// The tokens of a user by application; app-specific ones lie under application 0, which there is none of.
+pub(crate) const USER_TOKENS: Table<(PrincipalId, ApplicationId, TokenId), ()> = Table::new("user tokens");
+/// The tokens of an application, the latest first.
+pub(crate) const APPLICATION_TOKENS: Table<(ApplicationId, Descending, TokenId), ()> =
+    Table::new("application tokens");
+/// Tokens by the time they expire.
+pub(crate) const TOKEN_EXPIRY: Table<(u64, TokenId), ()> = Table::new("token expiry");
+/// Authorization codes that wait to be exchanged.
+pub(crate) const CODES: Table<SecretHash, Code> = Table::new("codes");
+/// The same by the time they expire.
+pub(crate) const CODE_EXPIRY: Table<(u64, SecretHash), ()> = Table::new("code expiry");
 
 /// (namespace, path) → repository.
 pub(crate) const REPOSITORIES: Table<(NamespaceId, String), RepositoryId> = Table::new("repositories");

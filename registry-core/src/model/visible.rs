@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::authorize::namespace_row;
 use super::keys::{Grantee, NamespaceId, RepositoryId};
+use super::repositories;
+use super::standing::{self, Caller};
 use super::tables::{GRANTED, MEMBERSHIPS, TEAM_ROLES};
-use super::{repositories, standing};
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole, Who};
-use crate::metadata::Rows;
+use crate::metadata::{Rows, Table};
 use crate::settings::Settings;
 
 /// What an actor sees of a namespace, beside what is public.
@@ -21,14 +22,60 @@ pub(crate) enum Shown {
 /// The namespaces in which an actor sees more than what is public, by name.
 pub(crate) type Seen = BTreeMap<String, (NamespaceId, Shown)>;
 
-/// The namespaces in which the actor sees anything that is not public, by name; `None` for who sees everything.
-pub(crate) fn to(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Result<Option<Seen>, Error> {
-    let caller = standing::caller(rows, settings, actor)?;
-    if matches!(caller.who, Who::Unrestricted | Who::Reader) {
-        return Ok(None);
+/// What an actor sees, as their credential lets them.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    /// The namespaces in which the actor sees anything that is not public, by name; `None` for who sees everything.
+    pub(crate) seen: Option<Seen>,
+    caller: Caller,
+}
+
+impl Sight {
+    /// Whether the credential lets the repository be seen by more than its being public.
+    pub(crate) fn reaches(&self, namespace: &str, path: &str) -> bool {
+        !self.caller.is_listed() || self.caller.reaches(&format!("{namespace}/{path}"))
     }
+
+    /// At most `limit` repositories of a namespace, from a table of them, that the credential reaches. Where it names its
+    /// repositories, those that it does not reach cost as much as the others.
+    pub(crate) fn list(
+        &self,
+        rows: &impl Rows,
+        table: &Table<(NamespaceId, String), RepositoryId>,
+        (id, name): (NamespaceId, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, RepositoryId)>, Error> {
+        let mut after = after.map(|path| (id, path.to_owned()));
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let listed = rows.scan(table, &(id,), after.as_ref(), limit)?;
+            let is_last = listed.len() < limit;
+            after = listed.last().map(|(key, _)| key.clone());
+            let reached = listed.into_iter().filter(|((_, path), _)| self.reaches(name, path));
+            found.extend(reached.map(|((_, path), repository)| (path, repository)));
+            if is_last {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+/// What the actor sees.
+pub(crate) fn to(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Result<Sight, Error> {
+    let caller = standing::caller(rows, settings, actor)?;
+    let seen = match caller.who() {
+        Who::Unrestricted | Who::Reader => None,
+        Who::Anonymous | Who::SignedIn => Some(seen(rows, &caller)?),
+    };
+    Ok(Sight { seen, caller })
+}
+
+fn seen(rows: &impl Rows, caller: &Caller) -> Result<Seen, Error> {
     let mut seen = BTreeMap::new();
-    if let Some((id, user)) = &caller.account {
+    if let Some((id, user)) = caller.account.as_ref().filter(|_| caller.pulls()) {
         if user.robot_of.is_none() {
             seen.insert((*id).into(), Shown::All);
         }
@@ -41,7 +88,7 @@ pub(crate) fn to(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Result
             named.insert(row.name, (id, shown));
         }
     }
-    Ok(Some(named))
+    Ok(named)
 }
 
 fn granted_to(

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Registry;
 use super::sessions::SessionId;
-use crate::access::{Principal, PrincipalId};
+use crate::access::{AccountAction, Principal, PrincipalId};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::records::User;
@@ -37,7 +37,7 @@ pub struct Account {
     pub password_hash: String,
     /// SHA-256 of a robot's token, to be compared with what it sends; none for a user.
     pub token_hash: Option<Vec<u8>>,
-    /// Whether the account may not be used.
+    /// Whether the account may not be used: not now, or not from where the request came.
     pub is_disabled: bool,
 }
 
@@ -140,10 +140,13 @@ impl Registry {
                 Err(error) => return Err(error),
             };
             let principal = Principal { id, generation: user.generation };
-            let is_disabled = standing::caller(rows, &self.0.settings, &Actor::User(principal)).is_err();
+            let robot = rows.get(&ROBOTS, &id)?;
+            let is_refused = robot.as_ref().is_some_and(|robot| self.admit_robot(robot).is_err());
+            let caller = standing::caller(rows, &self.0.settings, &Actor::User(principal));
+            let is_disabled = is_refused || caller.is_err();
             Ok(Some(Account {
                 principal,
-                token_hash: rows.get(&ROBOTS, &id)?.map(|robot| robot.token_hash),
+                token_hash: robot.map(|robot| robot.token_hash),
                 name: user.name,
                 password_hash: user.password_hash,
                 is_disabled,
@@ -218,19 +221,19 @@ impl Registry {
     /// session `kept`, with which the call is made.
     ///
     /// # Errors
-    /// [`Error::CredentialRevoked`] if the caller's credential is not good any more.
+    /// [`Error::NotSignedIn`], [`Error::NotForCredential`], [`Error::CredentialRevoked`].
     pub fn change_account(
         &self,
-        caller: &Principal,
+        caller: &Actor,
         kept: Option<&SessionId>,
         change: &AccountChange,
     ) -> Result<(), Error> {
         let kept = kept.map(SessionId::key);
-        let stamp = self.stamp(&Actor::User(*caller), 4)?;
+        let stamp = self.stamp(caller, 4)?;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            standing::signed_in(txn, caller)?;
-            let mut user = txn.get(&USERS, &caller.id)?.ok_or(Error::CredentialRevoked)?;
-            let at = (caller.id.into(), user.name.clone());
+            let (id, _) = standing::account(txn, &self.0.settings, caller, AccountAction::Administer)?;
+            let mut user = txn.get(&USERS, &id)?.ok_or(Error::CredentialRevoked)?;
+            let at = (id.into(), user.name.clone());
             let record = |txn: &mut WriteTxn<'_>, number, kind, metadata| {
                 stamp.record_in(txn, number, (at.0, &at.1), kind, &metadata)
             };
@@ -240,12 +243,13 @@ impl Registry {
             }
             if let Some(password_hash) = &change.password_hash {
                 user.password_hash.clone_from(password_hash);
+                let old = Principal { id, generation: user.generation };
                 user.generation += 1;
-                sessions::remove_all(txn, caller.id, kept)?;
-                sessions::renew(txn, caller, kept, user.generation)?;
+                sessions::remove_all(txn, id, kept)?;
+                sessions::renew(txn, &old, kept, user.generation)?;
                 record(txn, 1, "user_change_password", json!({"username": user.name}))?;
             }
-            txn.put(&USERS, &caller.id, &user);
+            txn.put(&USERS, &id, &user);
             let profile = profiles::change(txn, at.0, &change.profile)?;
             if change.profile.iter().any(|field| !field.is_about_invoices()) {
                 record(txn, 2, "user_change_metadata", names_of(&profile))?;
@@ -256,7 +260,7 @@ impl Registry {
             Ok(())
         })?;
         let is_new_password = change.password_hash.is_some();
-        tracing::info!(id = caller.id.0, is_new_password, "user changed their account");
+        tracing::info!(actor = %caller, is_new_password, "user changed their account");
         Ok(())
     }
 
@@ -274,7 +278,7 @@ impl Registry {
     /// [`Error::CredentialRevoked`] if it is not.
     pub fn check_actor(&self, actor: &Actor) -> Result<(), Error> {
         match actor {
-            Actor::User(_) => {
+            Actor::User(_) | Actor::Narrowed(..) => {
                 self.0.metadata.read(|rows| standing::caller(rows, &self.0.settings, actor).map(drop))
             }
             Actor::Owner | Actor::Anonymous => Ok(()),

@@ -14,8 +14,10 @@ use crate::metadata::key::Component;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::Granted;
 use crate::model::keys::{NamespaceId, RepositoryId, Unlink, Work};
-use crate::model::tables::{BLOB_GRACE, REPOSITORY, SESSION_EXPIRY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK};
-use crate::model::{blobs, deletion, manifests, repositories, sessions};
+use crate::model::tables::{
+    BLOB_GRACE, CODE_EXPIRY, REPOSITORY, SESSION_EXPIRY, TOKEN_EXPIRY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK,
+};
+use crate::model::{applications, blobs, deletion, manifests, repositories, sessions, tokens};
 use crate::oci::{Algorithm, Digest};
 
 /// Rows that one step takes up: each costs a handful, and a step must stay under 200.
@@ -122,6 +124,7 @@ impl Registry {
         self.rest_uploads(now_ms.saturating_sub(REST_MS))?;
         let mut is_more = self.expire_uploads(now_ms)?;
         is_more |= self.expire_sessions(now_ms)?;
+        is_more |= self.expire_tokens(now_ms)?;
         is_more |= self.end_graces(now_ms)?;
         is_more |= self.do_work(now_ms)?;
         is_more |= self.unlink_files()?;
@@ -162,6 +165,31 @@ impl Registry {
             let due = expiring.iter().take_while(|((expires_ms, _), ())| *expires_ms <= now_ms);
             for ((_, key), ()) in due {
                 sessions::remove(txn, *key)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Removes stored tokens and codes that are good no more.
+    fn expire_tokens(&self, now_ms: u64) -> Result<bool, Error> {
+        let (token, code) = self
+            .0
+            .metadata
+            .read(|rows| Ok((rows.first(&TOKEN_EXPIRY, &())?, rows.first(&CODE_EXPIRY, &())?)))?;
+        let is_token_due = token.is_some_and(|((expires_ms, _), ())| expires_ms <= now_ms);
+        if !is_token_due && code.is_none_or(|((expires_ms, _), ())| expires_ms > now_ms) {
+            return Ok(false);
+        }
+        self.background(|txn| {
+            for ((expires_ms, token), ()) in txn.scan(&TOKEN_EXPIRY, &(), None, STEP)? {
+                if expires_ms <= now_ms {
+                    tokens::remove(txn, token)?;
+                }
+            }
+            for ((expires_ms, code), ()) in txn.scan(&CODE_EXPIRY, &(), None, STEP)? {
+                if expires_ms <= now_ms {
+                    applications::take_code(txn, code)?;
+                }
             }
             Ok(true)
         })

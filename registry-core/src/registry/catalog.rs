@@ -5,9 +5,9 @@ use crate::Error;
 use crate::access::Actor;
 use crate::metadata::{Rows, Table};
 use crate::model::authorize::{Granted, granted_or_created};
-use crate::model::keys::{NamespaceId, RepositoryId};
+use crate::model::keys::NamespaceId;
 use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES};
-use crate::model::visible::{self, Seen, Shown};
+use crate::model::visible::{self, Shown, Sight};
 use crate::oci::RepositoryName;
 
 /// A page of the catalog.
@@ -51,22 +51,22 @@ impl Registry {
         limit: usize,
     ) -> Result<CatalogPage, Error> {
         self.0.metadata.read(|rows| {
-            let granted = visible::to(rows, &self.0.settings, actor)?;
+            let sight = visible::to(rows, &self.0.settings, actor)?;
             let mut repositories = Vec::new();
             let mut after = last.map(|name| name.path().to_owned());
             let mut namespace = match last {
                 Some(last) => Some(last.namespace().to_owned()),
-                None => self.next_namespace(rows, granted.as_ref(), None)?,
+                None => self.next_namespace(rows, &sight, None)?,
             };
             while let Some(name) = namespace {
                 let wanted = limit.saturating_add(1) - repositories.len();
-                for path in self.paths(rows, granted.as_ref(), &name, after.take(), wanted)? {
+                for path in self.paths(rows, &sight, &name, after.take(), wanted)? {
                     repositories.push(format!("{name}/{path}"));
                 }
                 if repositories.len() > limit {
                     break;
                 }
-                namespace = self.next_namespace(rows, granted.as_ref(), Some(&name))?;
+                namespace = self.next_namespace(rows, &sight, Some(&name))?;
             }
             let has_more = limit > 0 && repositories.len() > limit;
             repositories.truncate(limit);
@@ -78,14 +78,14 @@ impl Registry {
     fn next_namespace(
         &self,
         rows: &impl Rows,
-        granted: Option<&Seen>,
+        sight: &Sight,
         last: Option<&String>,
     ) -> Result<Option<String>, Error> {
         let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
             Ok(rows.scan(table, &(), last, 1)?.pop().map(|(name, _)| name))
         };
-        let Some(granted) = granted else { return first_after(&NAMESPACES) };
-        let own = granted.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
+        let Some(seen) = &sight.seen else { return first_after(&NAMESPACES) };
+        let own = seen.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
         let public = if self.0.settings.public_catalog { first_after(&PUBLIC_NAMESPACES)? } else { None };
         Ok([own, public].into_iter().flatten().min())
     }
@@ -93,26 +93,28 @@ impl Registry {
     fn paths(
         &self,
         rows: &impl Rows,
-        granted: Option<&Seen>,
+        sight: &Sight,
         name: &String,
         after: Option<String>,
         limit: usize,
     ) -> Result<Vec<String>, Error> {
         let Some(namespace) = rows.get(&NAMESPACES, name)? else { return Ok(Vec::new()) };
         let is_public_shown = self.0.settings.public_catalog;
-        let list = |table: &Table<(NamespaceId, String), RepositoryId>| -> Result<Vec<String>, Error> {
-            let after = after.clone().map(|path| (namespace, path));
-            let listed = rows.scan(table, &(namespace,), after.as_ref(), limit)?;
-            Ok(listed.into_iter().map(|((_, path), _)| path).collect())
-        };
-        let some = match granted.map(|granted| granted.get(name)) {
-            None | Some(Some((_, Shown::All))) => return list(&CATALOG),
+        let after = after.as_deref();
+        let some = match sight.seen.as_ref().map(|seen| seen.get(name)) {
+            None | Some(Some((_, Shown::All))) => {
+                let listed = sight.list(rows, &CATALOG, (namespace, name), after, limit)?;
+                return Ok(listed.into_iter().map(|(path, _)| path).collect());
+            }
             Some(Some((_, Shown::Some(repositories)))) => repositories.as_slice(),
             Some(None) => &[],
         };
-        let mut paths = visible::paths(rows, some, after.as_deref())?;
+        let mut paths = visible::paths(rows, some, after)?;
+        paths.retain(|path| sight.reaches(name, path));
         if is_public_shown {
-            paths.extend(list(&PUBLIC_CATALOG)?);
+            let after = after.map(|path| (namespace, path.to_owned()));
+            let listed = rows.scan(&PUBLIC_CATALOG, &(namespace,), after.as_ref(), limit)?;
+            paths.extend(listed.into_iter().map(|((_, path), _)| path));
         }
         paths.sort_unstable();
         paths.dedup();

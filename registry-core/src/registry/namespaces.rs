@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Registry;
 use crate::Error;
-use crate::access::{Actor, NamespaceAction, Principal, PrincipalId, RegistryAction, TeamRole};
+use crate::access::{AccountAction, Actor, NamespaceAction, Principal, PrincipalId, TeamRole};
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::{granted_in_organization, namespace_row};
 use crate::model::keys::{NamespaceId, TeamId};
@@ -39,7 +39,7 @@ impl Registry {
         name: &NamespaceName,
     ) -> Result<NamespaceId, Error> {
         let settings = &self.0.settings;
-        if standing::check_registry(rows, settings, actor, RegistryAction::Govern).is_err() {
+        if standing::check_registry(rows, settings, actor, AccountAction::Rule).is_err() {
             return granted_in_organization(rows, settings, actor, name, NamespaceAction::Administer);
         }
         let (id, is_organization) = namespace_of(rows, name)?;
@@ -59,16 +59,16 @@ impl Registry {
     /// # Errors
     /// [`Error::Privileged`] for superusers, [`Error::LastAdministrator`] of an organization,
     /// [`Error::CredentialRevoked`].
-    pub fn delete_own_account(&self, caller: &Principal) -> Result<(), Error> {
-        let stamp = self.stamp(&Actor::User(*caller), 1)?;
+    pub fn delete_own_account(&self, actor: &Actor) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::signed_in(txn, caller)?;
-            let name = self.end_account(txn, caller.id)?;
-            deletion::bury_namespace(txn, caller.id.into())?;
+            let (id, _) = self.acting_user(txn, actor)?;
+            let name = self.end_account(txn, id)?;
+            deletion::bury_namespace(txn, id.into())?;
             let metadata = json!({"username": name});
-            stamp.record_in(txn, 0, (caller.id.into(), &name), "user_delete", &metadata)
+            stamp.record_in(txn, 0, (id.into(), &name), "user_delete", &metadata)
         })?;
-        tracing::info!(id = caller.id.0, "user deleted");
+        tracing::info!(%actor, "user deleted");
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Registry {
     pub fn delete_user(&self, actor: &Actor, name: &str) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, RegistryAction::Govern)?;
+            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
             let id = user_named(txn, name)?;
             self.end_account(txn, id)?;
             deletion::bury_namespace(txn, id.into())?;
@@ -89,6 +89,12 @@ impl Registry {
         })?;
         tracing::info!(%actor, user = name, "user deleted");
         Ok(())
+    }
+
+    /// The actor's own account, if it is a user's and the actor may do everything with it; and its name.
+    fn acting_user(&self, rows: &impl Rows, actor: &Actor) -> Result<(PrincipalId, String), Error> {
+        let (id, user) = standing::account(rows, &self.0.settings, actor, AccountAction::Administer)?;
+        if user.robot_of.is_some() { Err(Error::NotForCredential) } else { Ok((id, user.name)) }
     }
 
     /// Ends an account that no organization depends on; gives its name.
@@ -122,7 +128,7 @@ impl Registry {
     ) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, RegistryAction::Govern)?;
+            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
             let (at, is_organization) = namespace_of(txn, name)?;
             if !is_organization {
                 return Err(Error::NotAnOrganization(name.to_string()));
@@ -139,16 +145,16 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::Privileged`], [`Error::CredentialRevoked`].
-    pub fn rename_own_account(&self, caller: &Principal, new_name: &NamespaceName) -> Result<(), Error> {
-        let stamp = self.stamp(&Actor::User(*caller), 1)?;
+    pub fn rename_own_account(&self, actor: &Actor, new_name: &NamespaceName) -> Result<(), Error> {
+        let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let old_name = standing::signed_in(txn, caller)?.name;
-            self.rename(txn, caller.id.into(), &old_name, new_name.as_str())?;
-            accounts::update(txn, caller.id, |user| user.name = new_name.to_string())?;
+            let (id, old_name) = self.acting_user(txn, actor)?;
+            self.rename(txn, id.into(), &old_name, new_name.as_str())?;
+            accounts::update(txn, id, |user| user.name = new_name.to_string())?;
             let metadata = json!({"old_username": old_name});
-            stamp.record_in(txn, 0, (caller.id.into(), new_name.as_str()), "user_change_name", &metadata)
+            stamp.record_in(txn, 0, (id.into(), new_name.as_str()), "user_change_name", &metadata)
         })?;
-        tracing::info!(id = caller.id.0, %new_name, "user renamed");
+        tracing::info!(%actor, %new_name, "user renamed");
         Ok(())
     }
 
@@ -186,14 +192,14 @@ impl Registry {
         let owners = TeamId(self.0.ids.fresh(&self.0.metadata)?);
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, RegistryAction::Govern)?;
+            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
             let (at, is_organization) = namespace_of(txn, name)?;
             if !is_organization {
                 self.make_organization(txn, PrincipalId(at.0))?;
             }
             let team = administrators(txn, at, owners)?;
-            if let Actor::User(new_owner) = actor {
-                teams::add(txn, team, new_owner.id)?;
+            if let Some(new_owner) = actor.principal_id() {
+                teams::add(txn, team, new_owner)?;
             }
             let metadata = json!({
                 "entity_id": at.0, "namespace": name.as_str(), "was_user": !is_organization, "superuser": true,
@@ -209,23 +215,23 @@ impl Registry {
     /// # Errors
     /// [`Error::OwnsNamespace`] if that is the caller, [`Error::Privileged`] for superusers, [`Error::LastAdministrator`] of
     /// an organization, [`Error::CredentialRevoked`] if either credential is not good any more.
-    pub fn convert_account(&self, caller: &Principal, owner: &Principal) -> Result<(), Error> {
+    pub fn convert_account(&self, actor: &Actor, owner: &Principal) -> Result<(), Error> {
         let owners = TeamId(self.0.ids.fresh(&self.0.metadata)?);
-        let stamp = self.stamp(&Actor::User(*caller), 1)?;
+        let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let name = standing::signed_in(txn, caller)?.name;
-            if caller.id == owner.id {
+            let (id, name) = self.acting_user(txn, actor)?;
+            if id == owner.id {
                 return Err(Error::OwnsNamespace(name));
             }
             if standing::signed_in(txn, owner)?.robot_of.is_some() {
                 return Err(Error::CredentialRevoked);
             }
-            self.make_organization(txn, caller.id)?;
-            let team = administrators(txn, caller.id.into(), owners)?;
+            self.make_organization(txn, id)?;
+            let team = administrators(txn, id.into(), owners)?;
             teams::add(txn, team, owner.id)?;
-            stamp.record_in(txn, 0, (caller.id.into(), &name), "account_convert", &Value::default())
+            stamp.record_in(txn, 0, (id.into(), &name), "account_convert", &Value::default())
         })?;
-        tracing::info!(id = caller.id.0, "user became an organization");
+        tracing::info!(%actor, "user became an organization");
         Ok(())
     }
 

@@ -8,7 +8,9 @@ use super::Registry;
 use super::accounts::invoices_of;
 use super::teams::TeamInfo;
 use crate::Error;
-use crate::access::{Actor, NamespaceAction, PrincipalId, TeamRole, Who};
+use crate::access::{
+    AccountAction, Actor, NamespaceAction, PrincipalId, TeamRole, Verdict, Who, decide_in_namespace,
+};
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::authorize::{granted_in_namespace, granted_in_organization, namespace_row};
 use crate::model::keys::{Grantee, NamespaceId, TeamId};
@@ -80,12 +82,13 @@ impl Registry {
         let settings = &self.0.settings;
         let caller = standing::caller(rows, settings, actor)?;
         let may = match &caller.account {
-            None if caller.who == Who::Anonymous => return Err(Error::NotSignedIn),
+            None if caller.who() == Who::Anonymous => return Err(Error::NotSignedIn),
             None => true,
             Some((_, user)) => {
-                let is_superuser = standing::is_superuser(settings, user);
-                let is_wanted = is_superuser || !settings.superusers_create_organizations;
-                is_wanted && user.robot_of.is_none() && !caller.is_restricted
+                let is_carried = |action| caller.may(settings, action) == Verdict::Granted;
+                let is_wanted = !settings.superusers_create_organizations || is_carried(AccountAction::Rule);
+                let is_account = is_carried(AccountAction::Administer);
+                is_wanted && is_account && user.robot_of.is_none() && !caller.is_restricted
             }
         };
         let denied =
@@ -107,7 +110,9 @@ impl Registry {
             }
             let caller = standing::caller(rows, &self.0.settings, actor)?;
             let Standing { role, teams } = standing::in_namespace(rows, &caller, id)?;
-            let sees_all = matches!(caller.who, Who::Unrestricted | Who::Reader);
+            let facts = caller.facts_in(Some(id), role);
+            let role = facts.carried_role();
+            let sees_all = matches!(caller.who_in_namespaces(), Who::Unrestricted | Who::Reader);
             let (is_admin, is_member) =
                 (sees_all || role == Some(TeamRole::Admin), sees_all || role.is_some());
             let is_mine = |team: &TeamId| is_admin || teams.contains(team);
@@ -116,7 +121,7 @@ impl Registry {
                 email: if is_admin { row.email } else { String::new() },
                 is_admin,
                 is_member,
-                can_create: caller.who == Who::Unrestricted || role >= Some(TeamRole::Creator),
+                can_create: decide_in_namespace(&facts, NamespaceAction::Create) == Verdict::Granted,
                 teams: if is_member { team_infos(rows, id, is_mine)? } else { Vec::new() },
                 profile: if is_admin { profiles::get(rows, id)? } else { Profile::default() },
             })
@@ -130,7 +135,8 @@ impl Registry {
     pub fn organizations_of(&self, actor: &Actor) -> Result<Vec<String>, Error> {
         self.0.metadata.read(|rows| {
             let caller = standing::caller(rows, &self.0.settings, actor)?;
-            let Some((id, _)) = caller.account else { return Ok(Vec::new()) };
+            let is_told = caller.may(&self.0.settings, AccountAction::Read) == Verdict::Granted;
+            let Some((id, _)) = caller.account.filter(|_| is_told) else { return Ok(Vec::new()) };
             let mut names = Vec::new();
             for id in organizations::of(rows, id)? {
                 let row = namespace_row(rows, id)?;
@@ -238,7 +244,7 @@ impl Registry {
     }
 
     fn inspection(&self, rows: &impl Rows, actor: &Actor) -> Result<NamespaceAction, Error> {
-        Ok(match standing::caller(rows, &self.0.settings, actor)?.who {
+        Ok(match standing::caller(rows, &self.0.settings, actor)?.who_in_namespaces() {
             Who::Reader => NamespaceAction::Look,
             _ => NamespaceAction::Administer,
         })

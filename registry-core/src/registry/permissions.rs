@@ -188,7 +188,7 @@ impl Registry {
         actor: &Actor,
         repository: &RepositoryName,
     ) -> Result<Granted, Error> {
-        let who = crate::model::standing::caller(rows, &self.0.settings, actor)?.who;
+        let who = crate::model::standing::caller(rows, &self.0.settings, actor)?.who();
         let action = if who == crate::access::Who::Reader { Action::Pull } else { Action::Administer };
         granted(rows, &self.0.settings, actor, repository, action)
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Registry;
 use crate::Error;
 use crate::access::{Action, Actor, NamespaceAction};
-use crate::metadata::{Growth, Lane, ReadTxn, Rows, Table};
+use crate::metadata::{Growth, Lane, ReadTxn, Rows};
 use crate::model::authorize::{granted, granted_in_namespace};
 use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::records::Repository;
@@ -77,26 +77,26 @@ impl Registry {
         limit: usize,
     ) -> Result<RepositoriesPage, Error> {
         self.0.metadata.read(|rows| {
-            let seen = visible::to(rows, &self.0.settings, actor)?;
+            let sight = visible::to(rows, &self.0.settings, actor)?;
             let Some(id) = rows.get(&NAMESPACES, &namespace.to_string())? else {
                 return Ok(RepositoriesPage { repositories: Vec::new(), has_more: false });
             };
-            let list = |table: &Table<(NamespaceId, String), RepositoryId>| {
-                let after = after.map(|path| (id, path.to_owned()));
-                rows.scan(table, &(id,), after.as_ref(), limit + 1)
-            };
-            let found: BTreeMap<String, RepositoryId> =
-                match seen.map(|mut seen| seen.remove(namespace.as_str())) {
-                    None | Some(Some((_, Shown::All))) => paths(list(&REPOSITORIES)?),
-                    Some(some) => {
-                        let is_open = *actor != Actor::Anonymous || self.0.settings.anonymous_access;
-                        let mut found = if is_open { paths(list(&PUBLIC_CATALOG)?) } else { BTreeMap::new() };
-                        if let Some((_, Shown::Some(granted))) = some {
-                            found.extend(granted_paths(rows, granted, after)?);
-                        }
-                        found
+            let name = namespace.as_str();
+            let found: BTreeMap<String, RepositoryId> = match sight.seen.as_ref().map(|seen| seen.get(name)) {
+                None | Some(Some((_, Shown::All))) => {
+                    sight.list(rows, &REPOSITORIES, (id, name), after, limit + 1)?.into_iter().collect()
+                }
+                Some(some) => {
+                    let is_open = *actor != Actor::Anonymous || self.0.settings.anonymous_access;
+                    let mut found =
+                        if is_open { public(rows, id, after, limit + 1)? } else { BTreeMap::new() };
+                    if let Some((_, Shown::Some(granted))) = some {
+                        let granted = granted_paths(rows, granted, after)?;
+                        found.extend(granted.into_iter().filter(|(path, _)| sight.reaches(name, path)));
                     }
-                };
+                    found
+                }
+            };
             let has_more = found.len() > limit;
             let infos = found.into_values().take(limit).map(|id| info(rows, namespace.as_str(), id));
             Ok(RepositoriesPage { repositories: infos.collect::<Result<_, Error>>()?, has_more })
@@ -207,20 +207,28 @@ impl Registry {
     }
 }
 
-fn paths(listed: Vec<((NamespaceId, String), RepositoryId)>) -> BTreeMap<String, RepositoryId> {
-    listed.into_iter().map(|((_, path), id)| (path, id)).collect()
+/// Public repositories of a namespace, after a path.
+fn public(
+    rows: &ReadTxn,
+    namespace: NamespaceId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<BTreeMap<String, RepositoryId>, Error> {
+    let after = after.map(|path| (namespace, path.to_owned()));
+    let listed = rows.scan(&PUBLIC_CATALOG, &(namespace,), after.as_ref(), limit)?;
+    Ok(listed.into_iter().map(|((_, path), id)| (path, id)).collect())
 }
 
 fn granted_paths(
     rows: &ReadTxn,
-    granted: Vec<RepositoryId>,
+    granted: &[RepositoryId],
     after: Option<&str>,
 ) -> Result<Vec<(String, RepositoryId)>, Error> {
     let mut found = Vec::new();
     for id in granted {
-        let Some(Repository { path, .. }) = repositories::live(rows, id)? else { continue };
+        let Some(Repository { path, .. }) = repositories::live(rows, *id)? else { continue };
         if after.is_none_or(|after| path.as_str() > after) {
-            found.push((path, id));
+            found.push((path, *id));
         }
     }
     Ok(found)

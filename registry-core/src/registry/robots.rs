@@ -9,7 +9,8 @@ use super::Registry;
 use super::organizations::STEP;
 use super::permissions::RepositoryRole;
 use crate::Error;
-use crate::access::{Actor, NamespaceAction, PrincipalId};
+use crate::access::{Actor, Globs, NamespaceAction, PrincipalId};
+use crate::address::AddressBlock;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::granted_in_namespace;
 use crate::model::keys::{Grantee, NamespaceId};
@@ -41,6 +42,33 @@ pub struct NewRobot {
     pub is_usable_elsewhere: bool,
     /// Its token.
     pub token: RobotToken,
+    /// What narrows it.
+    pub limits: RobotLimits,
+}
+
+/// What narrows a robot beside what it was granted. By default nothing does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RobotLimits {
+    /// When its credentials end, in milliseconds since the Unix epoch.
+    pub expires_ms: Option<u64>,
+    /// The only repositories in which it does anything. It then has no powers over namespaces either.
+    pub repositories: Option<Globs>,
+    /// The only addresses from which its credentials are taken, if there are any.
+    pub networks: Vec<AddressBlock>,
+}
+
+impl RobotLimits {
+    fn of(robot: &Robot) -> Result<Self, Error> {
+        let (repositories, networks) = (robots::globs(robot)?, robots::networks(robot)?);
+        Ok(Self { expires_ms: robot.expires_ms, repositories, networks })
+    }
+
+    fn write(&self, robot: &mut Robot) {
+        robot.expires_ms = self.expires_ms;
+        robot.repositories = self.repositories.as_ref().map(Globs::to_string).unwrap_or_default();
+        let networks: Vec<String> = self.networks.iter().map(AddressBlock::to_string).collect();
+        robot.networks = networks.join(" ");
+    }
 }
 
 /// A robot, as an actor sees it.
@@ -56,6 +84,8 @@ pub struct RobotInfo {
     pub created_ms: u64,
     /// Whether other organizations may grant it roles.
     pub is_usable_elsewhere: bool,
+    /// What narrows it.
+    pub limits: RobotLimits,
     /// What its token is made of, for those who administer the namespace.
     pub nonce: Option<Vec<u8>>,
 }
@@ -73,13 +103,15 @@ impl Registry {
     ) -> Result<RobotInfo, Error> {
         let id = PrincipalId(self.0.ids.fresh(&self.0.metadata)?);
         let name = format!("{namespace}+{}", new.short_name);
-        let robot = Robot {
+        let mut robot = Robot {
             description: new.description.clone(),
             metadata: new.metadata.clone(),
             nonce: new.token.nonce.to_vec(),
             token_hash: new.token.hash.to_vec(),
             is_usable_elsewhere: new.is_usable_elsewhere,
+            ..Robot::default()
         };
+        new.limits.write(&mut robot);
         let stamp = self.stamp(actor, 1)?;
         let user = self.0.metadata.write(|txn| {
             let at = self.with_robots(txn, actor, namespace)?;
@@ -100,7 +132,58 @@ impl Registry {
             Ok(User { name: name.clone(), ..user })
         })?;
         tracing::info!(%actor, robot = %name, "robot created");
-        Ok(info(user, robot, true))
+        info(user, robot, true)
+    }
+
+    /// Changes what narrows a robot; what is wider counts with the next request, and so does what is narrower.
+    ///
+    /// # Errors
+    /// As [`Registry::set_robot_token`].
+    pub fn set_robot_limits(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        short_name: &str,
+        limits: &RobotLimits,
+    ) -> Result<RobotInfo, Error> {
+        let stamp = self.stamp(actor, 1)?;
+        let changed = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
+            let at = self.with_robots(txn, actor, namespace)?;
+            let (id, user, mut robot) = robots::find(txn, at, short_name)?;
+            limits.write(&mut robot);
+            txn.put(&ROBOTS, &id, &robot);
+            let metadata = json!({
+                "robot": short_name,
+                "expiration_ms": robot.expires_ms,
+                "repositories": robot.repositories,
+                "networks": robot.networks,
+            });
+            stamp.record_in(txn, 0, (at, namespace.as_str()), "change_robot_limits", &metadata)?;
+            info(user, robot, true)
+        })?;
+        tracing::info!(%actor, robot = %changed.name, "robot has new limits");
+        Ok(changed)
+    }
+
+    /// Whether the actor's credential is good now and from where the request came: a robot may be bound to addresses and
+    /// to a time. For callers at the edge, to be asked at each request by a robot.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`], [`Error::AddressRefused`].
+    pub fn admit(&self, actor: &Actor) -> Result<(), Error> {
+        let Some(id) = actor.principal_id() else { return Ok(()) };
+        self.0.metadata.read(|rows| {
+            standing::caller(rows, &self.0.settings, actor)?;
+            match rows.get(&ROBOTS, &id)? {
+                Some(robot) => self.admit_robot(&robot),
+                None => Ok(()),
+            }
+        })
+    }
+
+    pub(super) fn admit_robot(&self, robot: &Robot) -> Result<(), Error> {
+        let address = self.1.as_ref().map_or("", |origin| origin.address.as_str());
+        robots::admit(robot, address, self.now_ms())
     }
 
     /// The namespace, if the actor may make, change and delete robots there.
@@ -130,7 +213,7 @@ impl Registry {
             let infos = named.into_iter().map(|(_, id)| {
                 let user = accounts::get(rows, id)?.ok_or(Error::Corrupt("users"))?;
                 let robot = rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?;
-                Ok(info(user, robot, is_admin))
+                info(user, robot, is_admin)
             });
             infos.collect()
         })
@@ -149,7 +232,7 @@ impl Registry {
         self.0.metadata.read(|rows| {
             let (at, is_admin) = self.inspected_robots(rows, actor, namespace)?;
             let (_, user, robot) = robots::find(rows, at, short_name)?;
-            Ok(info(user, robot, is_admin))
+            info(user, robot, is_admin)
         })
     }
 
@@ -179,7 +262,7 @@ impl Registry {
         let settings = &self.0.settings;
         match granted_in_namespace(rows, settings, actor, namespace, NamespaceAction::Administer) {
             Ok(at) => Ok((at, true)),
-            Err(refusal) => match standing::caller(rows, settings, actor)?.who {
+            Err(refusal) => match standing::caller(rows, settings, actor)?.who_in_namespaces() {
                 crate::access::Who::Reader => {
                     let look = NamespaceAction::Look;
                     Ok((granted_in_namespace(rows, settings, actor, namespace, look)?, false))
@@ -207,7 +290,7 @@ impl Registry {
             robots::set_token(txn, id, robot.clone(), &token.nonce, &token.hash)?;
             let metadata = json!({"robot": short_name});
             stamp.record_in(txn, 0, (at, namespace.as_str()), "regenerate_robot_token", &metadata)?;
-            Ok(info(user, Robot { nonce: token.nonce.to_vec(), ..robot }, true))
+            info(user, Robot { nonce: token.nonce.to_vec(), ..robot }, true)
         })?;
         tracing::info!(%actor, robot = %changed.name, "robot has a new token");
         Ok(changed)
@@ -240,13 +323,14 @@ impl Registry {
     }
 }
 
-fn info(user: User, robot: Robot, is_admin: bool) -> RobotInfo {
-    RobotInfo {
+fn info(user: User, robot: Robot, is_admin: bool) -> Result<RobotInfo, Error> {
+    Ok(RobotInfo {
+        limits: RobotLimits::of(&robot)?,
         name: user.name,
         description: robot.description,
         metadata: robot.metadata,
         created_ms: user.created_ms,
         is_usable_elsewhere: robot.is_usable_elsewhere,
         nonce: is_admin.then_some(robot.nonce),
-    }
+    })
 }

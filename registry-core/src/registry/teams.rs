@@ -168,9 +168,9 @@ impl Registry {
         else {
             return Err(refusal);
         };
-        let Actor::User(principal) = actor else { return Err(refusal) };
+        let Some(principal) = actor.principal_id() else { return Err(refusal) };
         match teams::find(rows, at, name) {
-            Ok((id, _)) if organizations::teams_of(rows, at, principal.id)?.contains(&id) => Ok(id),
+            Ok((id, _)) if organizations::teams_of(rows, at, principal)?.contains(&id) => Ok(id),
             _ => Err(refusal),
         }
     }

@@ -17,7 +17,7 @@ use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::tables::{NAMESPACES, REPOSITORIES};
 use crate::trail::{
     Archives, EventCount, EventCursor, EventQuery, EventScope, EventStream, EventsPage, Observed, Origin,
-    Pull, Queue, Scope, Stamp, Streams, counts, page, principal,
+    Pull, Queue, Scope, Stamp, Streams, counts, page,
 };
 
 /// Memory for pages of the log, in bytes.
@@ -148,7 +148,8 @@ fn ids(
 impl Registry {
     /// For the events of one write, of which there are at most so many.
     pub(super) fn stamp(&self, actor: &Actor, events: u64) -> Result<Stamp, Error> {
-        self.stamp_of(principal(actor), events)
+        let stamp = self.stamp_of(actor.principal_id(), events)?;
+        Ok(Stamp { credential: actor.credential().cloned(), ..stamp })
     }
 
     /// The same for a change of an account, which takes no actor.
@@ -158,7 +159,7 @@ impl Registry {
 
     fn stamp_of(&self, performer: Option<PrincipalId>, events: u64) -> Result<Stamp, Error> {
         let first_id = self.0.ids.fresh_run(&self.0.metadata, events)?;
-        Ok(Stamp { origin: self.1.clone(), performer, now_ms: self.now_ms(), first_id })
+        Ok(Stamp { origin: self.1.clone(), performer, credential: None, now_ms: self.now_ms(), first_id })
     }
 }
 

@@ -113,7 +113,7 @@ impl Registry {
             let upload = Upload {
                 namespace: at.namespace,
                 repository: at.repository,
-                principal: principal(actor),
+                principal: actor.principal_id(),
                 algorithm: if algorithm == Some(Algorithm::Sha512) { 2 } else { 1 },
                 created_ms: new.now_ms,
                 expires_ms,
@@ -206,7 +206,7 @@ impl Registry {
         session: Box<Session>,
     ) -> UploadWriter {
         let (registry, name) = (self.clone(), name.clone());
-        UploadWriter { registry, actor: *actor, name, id, session: Some(session) }
+        UploadWriter { registry, actor: actor.clone(), name, id, session: Some(session) }
     }
 
     /// Gives the upload up.
@@ -245,7 +245,7 @@ impl Registry {
                 at => at?,
             };
             let upload = uploads::get(rows, id)?;
-            let is_own = upload.repository == at.repository && upload.principal == principal(actor);
+            let is_own = upload.repository == at.repository && upload.principal == actor.principal_id();
             if is_own { Ok(upload) } else { Err(Error::UploadUnknown) }
         })
     }
@@ -332,13 +332,5 @@ impl State {
         registry.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             uploads::save(txn, self.id, self.offset, &self.hash, self.expires_ms)
         })
-    }
-}
-
-/// Who a session is bound to; none for the embedder.
-fn principal(actor: &Actor) -> Option<crate::access::PrincipalId> {
-    match actor {
-        Actor::User(principal) => Some(principal.id),
-        Actor::Owner | Actor::Anonymous => None,
     }
 }

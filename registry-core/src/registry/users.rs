@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Registry;
 use super::accounts::{AccountInfo, NewUser, users};
 use crate::Error;
-use crate::access::{Actor, PrincipalId, RegistryAction};
+use crate::access::{AccountAction, Actor, PrincipalId};
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::namespace_row;
 use crate::model::keys::NamespaceId;
@@ -38,8 +38,8 @@ impl Registry {
     /// Whether the actor may do `action` in the whole registry.
     ///
     /// # Errors
-    /// [`Error::DeniedInRegistry`], [`Error::NotSignedIn`], [`Error::CredentialRevoked`].
-    pub fn check_registry(&self, actor: &Actor, action: RegistryAction) -> Result<(), Error> {
+    /// [`Error::NotForCredential`], [`Error::NotSignedIn`], [`Error::CredentialRevoked`].
+    pub fn check_registry(&self, actor: &Actor, action: AccountAction) -> Result<(), Error> {
         self.0.metadata.read(|rows| standing::check_registry(rows, &self.0.settings, actor, action))
     }
 
@@ -54,7 +54,7 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<AccountInfo>, Error> {
         let users = self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, RegistryAction::Survey)?;
+            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
             users(rows, after, limit)
         })?;
         Ok(users.into_iter().map(|(id, user)| self.account_info(id, user)).collect())
@@ -71,7 +71,7 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<OrganizationRow>, Error> {
         self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, RegistryAction::Survey)?;
+            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
             let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
             while found.len() < limit {
                 let some: Vec<(String, NamespaceId)> = rows.scan(&NAMESPACES, &(), after.as_ref(), limit)?;
@@ -95,7 +95,7 @@ impl Registry {
     /// [`Error::NamespaceUnknown`], [`Error::NotAnOrganization`]; the refusals of surveying the registry.
     pub fn organization_row(&self, actor: &Actor, name: &NamespaceName) -> Result<OrganizationRow, Error> {
         self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, RegistryAction::Survey)?;
+            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
             let unknown = || Error::NamespaceUnknown(name.to_string());
             let row = namespace_row(rows, rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?)?;
             if !row.is_organization {
@@ -111,7 +111,7 @@ impl Registry {
     /// [`Error::PrincipalUnknown`]; the refusals of surveying the registry.
     pub fn user(&self, actor: &Actor, name: &str) -> Result<AccountInfo, Error> {
         let (id, user) = self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, RegistryAction::Survey)?;
+            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
             found(rows, name)
         })?;
         Ok(self.account_info(id, user))
@@ -123,7 +123,7 @@ impl Registry {
     /// [`Error::NameTaken`]; the refusals of governing the registry.
     pub fn add_user(&self, actor: &Actor, user: &NewUser) -> Result<PrincipalId, Error> {
         self.insert_user(user, |txn| {
-            standing::check_registry(txn, &self.0.settings, actor, RegistryAction::Govern)
+            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)
         })
     }
 
@@ -143,7 +143,7 @@ impl Registry {
     pub fn govern_user(&self, actor: &Actor, name: &str, change: &UserChange) -> Result<AccountInfo, Error> {
         let stamp = self.stamp(actor, 3)?;
         let (id, user) = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            standing::check_registry(txn, &self.0.settings, actor, RegistryAction::Govern)?;
+            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
             let (id, user) = found(txn, name)?;
             if standing::is_superuser(&self.0.settings, &user) {
                 return Err(Error::Privileged(user.name));

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::stamp::principal;
 use super::{Event, Origin};
-use crate::access::{Actor, PrincipalId};
+use crate::access::Actor;
 use crate::oci::{Digest, Reference, RepositoryName};
 
 /// Events that may wait. What comes beyond is dropped and counted.
@@ -63,7 +62,7 @@ impl Pull {
         }
         Observed {
             kind: "pull_repo".to_owned(),
-            actor: self.actor,
+            actor: self.actor.clone(),
             namespace: Some(namespace.to_owned()),
             repository: Some(repo.to_owned()),
             metadata: metadata.to_string(),
@@ -104,7 +103,7 @@ struct State {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Head {
-    performer: Option<PrincipalId>,
+    actor: Actor,
     address: String,
     repository: RepositoryName,
     digest: Digest,
@@ -131,7 +130,7 @@ impl Queue {
     /// them.
     pub(crate) fn push_pull(&self, pull: &Pull, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
         let head = Head {
-            performer: principal(&pull.actor),
+            actor: pull.actor.clone(),
             address: origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default(),
             repository: pull.repository.clone(),
             digest: pull.digest,

@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::rows::OUTBOX;
 use super::{Event, Named, Origin};
 use crate::Error;
-use crate::access::{Actor, PrincipalId};
+use crate::access::{Credential, PrincipalId};
 use crate::metadata::{Rows, WriteTxn};
 use crate::model::accounts;
 use crate::model::authorize::Granted;
 use crate::model::keys::NamespaceId;
+use crate::model::tokens;
 use crate::oci::RepositoryName;
 
 /// What the events of one write share, and their ids: handed in, since a write may run twice.
@@ -19,6 +20,8 @@ use crate::oci::RepositoryName;
 pub(crate) struct Stamp {
     pub(crate) origin: Option<Arc<Origin>>,
     pub(crate) performer: Option<PrincipalId>,
+    /// What the performer came with, if it is not their own.
+    pub(crate) credential: Option<Credential>,
     pub(crate) now_ms: u64,
     /// The id of event number 0. Those up to the number that was asked for are free.
     pub(crate) first_id: u64,
@@ -39,7 +42,7 @@ impl Stamp {
         metadata["repo"] = name.path().into();
         let repository = Some(Named { id: at.repository.0, name: name.path().to_owned() });
         let namespace = Named { id: at.namespace.0, name: name.namespace().to_owned() };
-        self.record(txn, number, Event { repository, ..event(kind, namespace, &metadata) })
+        self.record(txn, number, Event { repository, ..event(kind, namespace) }, metadata)
     }
 
     /// Queues an event in a namespace.
@@ -52,14 +55,22 @@ impl Stamp {
         metadata: &Value,
     ) -> Result<(), Error> {
         let namespace = Named { id: id.0, name: name.to_owned() };
-        self.record(txn, number, event(kind, namespace, metadata))
+        self.record(txn, number, event(kind, namespace), metadata.clone())
     }
 
-    fn record(&self, txn: &mut WriteTxn<'_>, number: u64, event: Event) -> Result<(), Error> {
+    fn record(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        number: u64,
+        event: Event,
+        mut metadata: Value,
+    ) -> Result<(), Error> {
+        tokens::describe(txn, self.credential.as_ref(), &mut metadata)?;
         let mut event = Event {
             id: self.first_id + number,
             time_ms: self.now_ms,
             performer: performer(txn, self.performer)?,
+            metadata: metadata.to_string(),
             ..event
         };
         if let Some(origin) = &self.origin {
@@ -70,21 +81,8 @@ impl Stamp {
     }
 }
 
-fn event(kind: &str, namespace: Named, metadata: &Value) -> Event {
-    Event {
-        kind: kind.to_owned(),
-        namespace: Some(namespace),
-        metadata: metadata.to_string(),
-        ..Event::default()
-    }
-}
-
-/// Who performs what an actor does.
-pub(crate) fn principal(actor: &Actor) -> Option<PrincipalId> {
-    match actor {
-        Actor::User(principal) => Some(principal.id),
-        Actor::Owner | Actor::Anonymous => None,
-    }
+fn event(kind: &str, namespace: Named) -> Event {
+    Event { kind: kind.to_owned(), namespace: Some(namespace), ..Event::default() }
 }
 
 /// The performer by name.

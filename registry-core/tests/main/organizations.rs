@@ -39,6 +39,7 @@ fn robot(site: &Site, by: &Actor, namespace: &str, short: &str, is_usable_elsewh
         metadata: String::new(),
         is_usable_elsewhere,
         token: RobotToken { nonce: [1; 16], hash: [2; 32] },
+        limits: Default::default(),
     };
     site.registry.create_robot(by, &org(namespace), &new).unwrap();
     signed_in(site, &format!("{namespace}+{short}"))
@@ -291,6 +292,7 @@ fn a_restricted_user_works_in_organizations_and_not_at_home() {
         metadata: String::new(),
         is_usable_elsewhere: false,
         token: RobotToken { nonce: [1; 16], hash: [2; 32] },
+        limits: Default::default(),
     };
     let made = site.registry.create_robot(&bob, &org("bob"), &new);
     assert!(matches!(made, Err(Error::RobotsRefused)), "{made:?}");

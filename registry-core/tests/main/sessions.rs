@@ -125,7 +125,7 @@ fn ones_own_new_password_ends_everything_but_the_session_it_was_set_in() {
     let principal = alice(&site);
     let (own, other) = (begin(&site, &principal), begin(&site, &principal));
     let change = AccountChange { password_hash: Some("other hash".into()), ..AccountChange::default() };
-    site.registry.change_account(&principal, Some(&own), &change).unwrap();
+    site.registry.change_account(&Actor::User(principal), Some(&own), &change).unwrap();
     assert!(!is_good(&site, &other));
     let session = site.registry.session(&own).unwrap().unwrap();
     let account = site.registry.account("alice").unwrap().unwrap();
@@ -133,7 +133,7 @@ fn ones_own_new_password_ends_everything_but_the_session_it_was_set_in() {
     let upload = site.try_upload(&Actor::User(principal), "alice/app", b"x");
     assert!(matches!(upload, Err(Error::CredentialRevoked)), "what a token was given for has ended");
     site.try_upload(&Actor::User(session.principal), "alice/app", b"x").unwrap();
-    let again = site.registry.change_account(&principal, Some(&own), &change);
+    let again = site.registry.change_account(&Actor::User(principal), Some(&own), &change);
     assert!(matches!(again, Err(Error::CredentialRevoked)));
     site.registry.start_upload(&Actor::User(session.principal), &name("alice/app"), None).unwrap();
     settles(&site);
@@ -146,7 +146,7 @@ fn nobody_elses_session_survives_a_new_password() {
     let Actor::User(other) = site.user("bob") else { unreachable!() };
     let (alices, bobs) = (begin(&site, &principal), begin(&site, &other));
     let change = AccountChange { password_hash: Some("other hash".into()), ..AccountChange::default() };
-    site.registry.change_account(&principal, Some(&bobs), &change).unwrap();
+    site.registry.change_account(&Actor::User(principal), Some(&bobs), &change).unwrap();
     assert!(!is_good(&site, &alices) && is_good(&site, &bobs));
     settles(&site);
 }
@@ -157,7 +157,7 @@ fn an_address_changes_without_ending_anything() {
     let principal = alice(&site);
     let id = begin(&site, &principal);
     let change = AccountChange { email: Some("alice@lab.test".into()), ..AccountChange::default() };
-    site.registry.change_account(&principal, None, &change).unwrap();
+    site.registry.change_account(&Actor::User(principal), None, &change).unwrap();
     assert_eq!(site.registry.session(&id).unwrap().unwrap().account.email, "alice@lab.test");
     assert_eq!(site.registry.find_user("alice").unwrap().unwrap().email, "alice@lab.test");
     assert_eq!(site.registry.find_user("nobody").unwrap(), None);

@@ -308,7 +308,7 @@ fn pulled(count: u64) -> Site {
     for number in 0..count {
         site.clock.advance_ms(1000);
         let number = usize::try_from(number).unwrap();
-        site.registry.record_pull(&pull_of(users[number / 2 % 2], at[number % 2]));
+        site.registry.record_pull(&pull_of(users[number / 2 % 2].clone(), at[number % 2]));
         site.registry.run_background().unwrap();
     }
     site

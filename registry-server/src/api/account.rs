@@ -150,7 +150,8 @@ async fn own_account(app: &Arc<App>, name: &str) -> Result<AccountInfo, ApiError
 
 /// `PUT /api/v1/user`. A new name is ignored unless `FEATURE_USER_RENAME` is on (Quay).
 async fn change(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Result<Response, ApiError> {
-    let (account, principal) = caller.freshly_signed_in()?;
+    let (account, _) = caller.freshly_signed_in()?;
+    let actor = caller.actor();
     let change = AccountChange {
         email: email(&fields)?,
         profile: profile_fields(&fields, Whose::User)?,
@@ -162,9 +163,9 @@ async fn change(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> 
     let session = caller.session_id().cloned();
     let changed = app.call(move |registry| {
         if let Some(new_name) = &new_name {
-            registry.rename_own_account(&principal, new_name)?;
+            registry.rename_own_account(&actor, new_name)?;
         }
-        registry.change_account(&principal, session.as_ref(), &change)
+        registry.change_account(&actor, session.as_ref(), &change)
     });
     changed.await?;
     let account = own_account(&app, &name).await?;
@@ -181,8 +182,9 @@ async fn renewed(app: &Arc<App>, account: &AccountInfo) -> Result<Principal, Api
 
 /// `DELETE /api/v1/user`.
 async fn delete(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    let (_, principal) = caller.freshly_signed_in()?;
-    app.call(move |registry| registry.delete_own_account(&principal)).await?;
+    caller.freshly_signed_in()?;
+    let actor = caller.actor();
+    app.call(move |registry| registry.delete_own_account(&actor)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -194,7 +196,8 @@ async fn convert(
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let (_, principal) = caller.signed_in()?;
+    caller.signed_in()?;
+    let actor = caller.actor();
     let invalid = || {
         let detail = "The admin user credentials are not valid";
         ApiError::invalid(detail).with("reason", "invaliduser")
@@ -207,7 +210,7 @@ async fn convert(
         crate::auth::caller::SignInError::Wrong => invalid(),
         error => error.into(),
     })?;
-    let converted = app.call(move |registry| registry.convert_account(&principal, &owner)).await;
+    let converted = app.call(move |registry| registry.convert_account(&actor, &owner)).await;
     converted.map_err(|error| match error {
         Error::OwnsNamespace(_) => invalid(),
         error => error.into(),

@@ -231,6 +231,8 @@ impl From<Error> for ApiError {
             | Error::NotAnOrganization(_)
             | Error::TeamUnknown(_)
             | Error::PrototypeUnknown
+            | Error::TokenUnknown
+            | Error::ApplicationUnknown(_)
             | Error::UploadUnknown => Self::problem(Problem::NotFound, "Not Found"),
             Error::ManifestBlobUnknown(_) | Error::DigestMismatch(_) => Self::invalid(text),
             Error::NameTaken(_) | Error::AlreadyInitialized | Error::BlobInUse(_) => {
@@ -239,9 +241,10 @@ impl From<Error> for ApiError {
             Error::UploadBusy => Self::plain(StatusCode::CONFLICT, text),
             Error::BlobTooLarge { .. } => Self::plain(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::PreconditionFailed => Self::plain(StatusCode::PRECONDITION_FAILED, text),
-            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::DeniedInRegistry(_) => {
-                Self::problem(Problem::InsufficientScope, "Unauthorized")
-            }
+            Error::Denied { .. }
+            | Error::DeniedInNamespace { .. }
+            | Error::NotForCredential
+            | Error::AddressRefused => Self::problem(Problem::InsufficientScope, "Unauthorized"),
             Error::SignInNeeded { .. } | Error::NotSignedIn | Error::CredentialRevoked => {
                 Self::not_signed_in()
             }
@@ -252,6 +255,7 @@ impl From<Error> for ApiError {
             | Error::OwnsNamespace(_)
             | Error::Privileged(_)
             | Error::TooMany(_)
+            | Error::RedirectRefused
             | Error::RobotsRefused => Self::refused(text),
             Error::StorageFull => failure(&cause, StatusCode::INSUFFICIENT_STORAGE, "Storage is full"),
             Error::Unavailable | Error::InUse(_) | Error::GivenUp => {

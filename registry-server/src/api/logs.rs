@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use registry_core::oci::NamespaceName;
-use registry_core::{Event, EventCursor, EventQuery, EventScope, Named as Who, RegistryAction};
+use registry_core::{AccountAction, Event, EventCursor, EventQuery, EventScope, Named as Who};
 use serde_json::{Map, Value, json};
 
 use super::avatar::Avatar;
@@ -233,7 +233,7 @@ async fn everywhere<const COUNTS: bool>(
 async fn check_superuser(app: &Arc<App>, caller: &Caller) -> Result<(), ApiError> {
     caller.freshly_signed_in()?;
     let actor = caller.actor();
-    Ok(app.ask(move |registry| registry.check_registry(&actor, RegistryAction::Survey)).await?)
+    Ok(app.ask(move |registry| registry.check_registry(&actor, AccountAction::Inspect)).await?)
 }
 
 /// `GET /api/v1/repository/<repository>/logs` and `…/aggregatelogs`.

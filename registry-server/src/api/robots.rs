@@ -205,6 +205,7 @@ fn new_robot(app: &App, short_name: NamespaceName, fields: &Fields) -> Result<Ne
         metadata: metadata.unwrap_or_default(),
         is_usable_elsewhere: fields.optional_flag("usable_elsewhere")?.unwrap_or(false),
         token: app.auth.robots().stored(app.registry.random()?),
+        limits: Default::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::StatusCode;
-use registry_core::{AccountInfo, Error, NewUser, OrganizationRow, PrincipalId, RegistryAction, UserChange};
+use registry_core::{AccountAction, AccountInfo, Error, NewUser, OrganizationRow, PrincipalId, UserChange};
 use serde_json::{Value, json};
 
 use super::account::{email, new_name, new_password};
@@ -181,6 +181,12 @@ fn missing(error: Error) -> ApiError {
     }
 }
 
+/// Whether the caller may do this, asked before anything costly is done for them.
+async fn check(app: &Arc<App>, caller: &Caller, action: AccountAction) -> Result<(), ApiError> {
+    let actor = caller.actor();
+    Ok(app.ask(move |registry| registry.check_registry(&actor, action)).await?)
+}
+
 /// `GET /api/v1/superuser/users`.
 async fn list_users(State(app): State<Arc<App>>, caller: Caller, asked: Asked) -> Result<Response, ApiError> {
     caller.freshly_signed_in()?;
@@ -208,8 +214,7 @@ async fn create_user(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     caller.freshly_signed_in()?;
-    let actor = caller.actor();
-    app.ask(move |registry| registry.check_registry(&actor, RegistryAction::Govern)).await?;
+    check(&app, &caller, AccountAction::Rule).await?;
     let (name, email) = (new_name(fields.text("username")?)?, email(&fields)?);
     let password = STANDARD.encode(app.registry.random::<24>()?);
     let password_hash = app.auth.hash(&app, Secret::new(password.as_str())).await?;
@@ -219,7 +224,7 @@ async fn create_user(
         "password": password,
         "encrypted_password": password,
     });
-    let email = email.unwrap_or_default();
+    let (actor, email) = (caller.actor(), email.unwrap_or_default());
     let user = NewUser { name, email, password_hash, is_superuser: false };
     app.call(move |registry| registry.add_user(&actor, &user)).await?;
     Ok(Json(answer).into_response())
@@ -245,13 +250,13 @@ async fn change_user(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     caller.freshly_signed_in()?;
-    let actor = caller.actor();
-    app.ask(move |registry| registry.check_registry(&actor, RegistryAction::Govern)).await?;
+    check(&app, &caller, AccountAction::Rule).await?;
     let change = UserChange {
         password_hash: new_password(&app, &fields).await?,
         email: email(&fields)?,
         is_disabled: fields.optional_flag("enabled")?.map(|enabled| !enabled),
     };
+    let actor = caller.actor();
     let user = app.call(move |registry| registry.govern_user(&actor, &name, &change)).await;
     let mut view = user_view(&user.map_err(missing)?);
     // Quay sends it with a new password; here it is the password itself, which clients use in the same places.
@@ -306,7 +311,7 @@ async fn rename_organization(
     let (actor, name) = (caller.actor(), organization(&name)?);
     let new_name = fields.optional_text("name")?.map(new_name).transpose()?;
     let renamed = app.call(move |registry| {
-        registry.check_registry(&actor, RegistryAction::Govern)?;
+        registry.check_registry(&actor, AccountAction::Rule)?;
         let wanted = new_name.unwrap_or_else(|| name.clone());
         if wanted != name {
             registry.rename_organization(&actor, &name, &wanted)?;
@@ -325,7 +330,7 @@ async fn delete_organization(
     caller.freshly_signed_in()?;
     let (actor, name) = (caller.actor(), organization(&name)?);
     let deleted = app.call(move |registry| {
-        registry.check_registry(&actor, RegistryAction::Govern)?;
+        registry.check_registry(&actor, AccountAction::Rule)?;
         registry.delete_organization(&actor, &name)
     });
     deleted.await?;
@@ -350,7 +355,7 @@ async fn size(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, A
     caller.freshly_signed_in()?;
     let actor = caller.actor();
     let stored = app.call(move |registry| {
-        registry.check_registry(&actor, RegistryAction::Survey)?;
+        registry.check_registry(&actor, AccountAction::Inspect)?;
         registry.stored()
     });
     let size_bytes = stored.await?.blob_bytes;
@@ -365,15 +370,13 @@ async fn recount(
     caller: Caller,
     _body: MaybeFields,
 ) -> Result<Response, ApiError> {
-    let actor = caller.actor();
-    app.ask(move |registry| registry.check_registry(&actor, RegistryAction::Govern)).await?;
+    check(&app, &caller, AccountAction::Rule).await?;
     Ok((StatusCode::CREATED, Json("")).into_response())
 }
 
 /// `GET /api/v1/superuser/changelog`.
 async fn changelog(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
     caller.freshly_signed_in()?;
-    let actor = caller.actor();
-    app.ask(move |registry| registry.check_registry(&actor, RegistryAction::Survey)).await?;
+    check(&app, &caller, AccountAction::Inspect).await?;
     Ok(Json(json!({ "log": CHANGELOG })).into_response())
 }

@@ -111,7 +111,7 @@ impl UserView {
         account: &AccountInfo,
         actor: Actor,
     ) -> Result<Self, ApiError> {
-        let organizations = organizations_of(app, actor).await?;
+        let organizations = organizations_of(app, actor.clone()).await?;
         let (id, own) = (account.id, account.name.parse::<NamespaceName>().ok());
         let asked = app.ask(move |registry| {
             let may_create =

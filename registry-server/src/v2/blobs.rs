@@ -40,7 +40,7 @@ impl Call {
     }
 
     async fn delete_blob(&self, repository: RepositoryName, digest: Digest) -> Reply {
-        let actor = self.caller.actor;
+        let actor = self.caller.actor.clone();
         self.registry(move |registry| registry.delete_blob(&actor, &repository, &digest)).await?;
         Ok(reply::empty(StatusCode::ACCEPTED))
     }
@@ -61,18 +61,22 @@ impl Call {
 
     /// At once if the blob is open, else where waiting for the disk is fine.
     async fn find_blob(&self, repository: RepositoryName, digest: Digest) -> Result<Found, Refusal> {
-        let (actor, is_get, at) = (self.caller.actor, self.head.method == Method::GET, repository.clone());
+        let (asking, is_get, at) =
+            (self.caller.actor.clone(), self.head.method == Method::GET, repository.clone());
         let found = move |blob: BlobReader| {
             let small = if is_get { blob.small()? } else { None };
             Ok(Found { blob, small })
         };
         let at_hand = self.ask(move |registry| {
-            let blob = registry.blob_at_hand(&actor, &at, &digest)?;
+            let blob = registry.blob_at_hand(&asking, &at, &digest)?;
             blob.filter(|blob| !is_get || blob.is_at_hand()).map(found).transpose()
         });
         match at_hand.await? {
             Some(found) => Ok(found),
-            None => self.registry(move |registry| found(registry.blob(&actor, &repository, &digest)?)).await,
+            None => {
+                let actor = self.caller.actor.clone();
+                self.registry(move |registry| found(registry.blob(&actor, &repository, &digest)?)).await
+            }
         }
     }
 

@@ -21,7 +21,7 @@ impl Call {
             ),
             None => None,
         };
-        let actor = self.caller.actor;
+        let actor = self.caller.actor.clone();
         let page = self.registry(move |registry| registry.catalog(&actor, last.as_ref(), limit)).await?;
         let body = json!({ "repositories": page.repositories });
         let mut response = reply::json(StatusCode::OK, "application/json", &body);

@@ -45,20 +45,20 @@ impl Call {
     }
 
     async fn get_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
-        let (actor, at, asked) = (self.caller.actor, repository.clone(), reference.clone());
+        let (actor, at, asked) = (self.caller.actor.clone(), repository.clone(), reference.clone());
         let (info, row) = self.ask(move |registry| registry.manifest_row(&actor, &at, &asked)).await?;
         self.pulled(&repository, &reference, &info);
         if let Some(bytes) = row {
             return Ok(self.described(&info, &reference, Body::Full(bytes)));
         }
         // A file is read, so the whole question goes to where waiting is fine.
-        let asked = reference.clone();
+        let (actor, asked) = (self.caller.actor.clone(), reference.clone());
         let manifest = self.registry(move |registry| registry.manifest(&actor, &repository, &asked)).await?;
         Ok(self.described(&manifest.info, &reference, Body::Full(manifest.bytes)))
     }
 
     async fn head_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
-        let (actor, at, asked) = (self.caller.actor, repository.clone(), reference.clone());
+        let (actor, at, asked) = (self.caller.actor.clone(), repository.clone(), reference.clone());
         let info = self.ask(move |registry| registry.manifest_info(&actor, &at, &asked)).await?;
         self.pulled(&repository, &reference, &info);
         let mut response = self.described(&info, &reference, Body::Empty);
@@ -71,7 +71,7 @@ impl Call {
     /// Notes the pull in the audit trail, which waits for nothing.
     fn pulled(&self, repository: &RepositoryName, reference: &Reference, info: &ManifestInfo) {
         self.app.by_request().record_pull(&Pull {
-            actor: self.caller.actor,
+            actor: self.caller.actor.clone(),
             repository: repository.clone(),
             reference: reference.clone(),
             digest: info.digest,
@@ -110,7 +110,7 @@ impl Call {
         let precondition = self.precondition()?;
         let manifest = self.received_manifest(body).await?;
         let subject = manifest.subject().copied();
-        let (actor, more) = (self.caller.actor, tags.clone());
+        let (actor, more) = (self.caller.actor.clone(), tags.clone());
         let pushed = self
             .registry(move |registry| {
                 registry.put_manifest(&actor, &repository, &reference, &more, &manifest, precondition)
@@ -188,7 +188,7 @@ impl Call {
     }
 
     async fn delete_manifest(&self, repository: RepositoryName, reference: Reference) -> Reply {
-        let actor = self.caller.actor;
+        let actor = self.caller.actor.clone();
         self.registry(move |registry| registry.delete_manifest(&actor, &repository, &reference)).await?;
         Ok(reply::empty(StatusCode::ACCEPTED))
     }

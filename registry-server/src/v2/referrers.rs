@@ -24,7 +24,7 @@ impl Call {
             Some(last) => Some(digest_of(last)?),
             None => None,
         };
-        let (actor, wanted) = (self.caller.actor, artifact_type.map(str::to_owned));
+        let (actor, wanted) = (self.caller.actor.clone(), artifact_type.map(str::to_owned));
         let page = self
             .registry(move |registry| {
                 registry.referrers(&actor, &repository, &subject, wanted.as_deref(), last.as_ref())

@@ -176,13 +176,17 @@ impl From<Error> for Refusal {
             Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
             Error::Denied { .. }
             | Error::DeniedInNamespace { .. }
-            | Error::DeniedInRegistry(_)
+            | Error::NotForCredential
+            | Error::AddressRefused
+            | Error::RedirectRefused
             | Error::RobotsRefused => (StatusCode::FORBIDDEN, Code::Denied),
             Error::NamespaceUnknown(_)
             | Error::NotAnOrganization(_)
             | Error::PrincipalUnknown(_)
             | Error::TeamUnknown(_)
             | Error::PrototypeUnknown
+            | Error::TokenUnknown
+            | Error::ApplicationUnknown(_)
             | Error::GrantUnknown(_) => (StatusCode::NOT_FOUND, Code::NameUnknown),
             Error::MemberAlready(_)
             | Error::LastAdministrator

@@ -19,7 +19,7 @@ impl Call {
             ),
             None => None,
         };
-        let actor = self.caller.actor;
+        let actor = self.caller.actor.clone();
         let page =
             self.registry(move |registry| registry.tags(&actor, &repository, last.as_ref(), limit)).await?;
         let tags: Vec<&str> = page.tags.iter().map(Tag::as_str).collect();

@@ -71,7 +71,7 @@ impl Call {
             None => whole.as_ref().map(Digest::algorithm),
         };
         let announced = self.announced()?;
-        let (actor, at) = (self.caller.actor, repository.clone());
+        let (actor, at) = (self.caller.actor.clone(), repository.clone());
         let id = self.registry(move |registry| registry.start_upload(&actor, &at, algorithm)).await?;
         let Some(digest) = whole else {
             let session = self.session(name, repository, id, Known::ToTheClient);
@@ -97,7 +97,7 @@ impl Call {
             },
             None => None,
         };
-        let (actor, target) = (self.caller.actor, repository.clone());
+        let (actor, target) = (self.caller.actor.clone(), repository.clone());
         let mounted = self
             .registry(move |registry| registry.mount_blob(&actor, &target, &digest, source.as_ref()))
             .await?;
@@ -130,7 +130,7 @@ impl Call {
     }
 
     fn session(&self, name: &str, repository: RepositoryName, id: UploadId, known: Known) -> Session {
-        let (app, actor) = (Arc::clone(&self.app), self.caller.actor);
+        let (app, actor) = (Arc::clone(&self.app), self.caller.actor.clone());
         Session { app, actor, name: name.to_owned(), repository, id, known, turn: Arc::clone(&self.turn) }
     }
 
@@ -157,13 +157,13 @@ impl Call {
 
 impl Session {
     async fn ask(&self) -> Reply {
-        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        let (actor, repository, id) = (self.actor.clone(), self.repository.clone(), self.id);
         let offset = self.app.call(move |registry| registry.upload_offset(&actor, &repository, id)).await?;
         Ok(self.at_offset(StatusCode::NO_CONTENT, offset))
     }
 
     async fn cancel(&self) -> Reply {
-        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        let (actor, repository, id) = (self.actor.clone(), self.repository.clone(), self.id);
         self.app.call(move |registry| registry.cancel_upload(&actor, &repository, id)).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
@@ -171,7 +171,7 @@ impl Session {
     /// The refusal of a chunk that does not start where the upload stands.
     async fn check_order(&self, announced: Announced) -> Result<Option<Refusal>, Refusal> {
         let Some(range) = announced.range else { return Ok(None) };
-        let (actor, repository, id) = (self.actor, self.repository.clone(), self.id);
+        let (actor, repository, id) = (self.actor.clone(), self.repository.clone(), self.id);
         let offset = self.app.call(move |registry| registry.upload_offset(&actor, &repository, id)).await?;
         Ok((range.start != offset).then(|| self.out_of_order(offset)))
     }
@@ -223,7 +223,7 @@ impl Session {
     /// Opens the upload: at once where memory has it, else on the blob lane.
     async fn open(&self) -> Result<UploadWriter, Error> {
         let (actor, repository, id, registry) =
-            (self.actor, self.repository.clone(), self.id, &self.app.registry);
+            (self.actor.clone(), self.repository.clone(), self.id, &self.app.registry);
         if registry.answers_from_memory()
             && let Some(writer) = registry.open_upload_from_memory(&actor, &repository, id)?
         {

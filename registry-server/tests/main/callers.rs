@@ -142,6 +142,7 @@ fn populated() -> (Server, Vec<PrototypeId>) {
             metadata: String::new(),
             is_usable_elsewhere: false,
             token: RobotToken { nonce: [1; 16], hash: [2; 32] },
+            limits: Default::default(),
         };
         registry.create_robot(&owner, &acme, &robot).unwrap();
         let new = NewPrototype { activating: None, delegate: To::Team("members"), role: Role::Read };

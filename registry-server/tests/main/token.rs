@@ -279,6 +279,7 @@ fn a_robot_signs_in_with_its_token_until_it_gets_another() {
         metadata: String::new(),
         is_usable_elsewhere: false,
         token: key.stored([1; 16]),
+        limits: Default::default(),
     };
     server.registry.create_robot(&alice, &namespace, &new).unwrap();
     let name = server.registry.robot(&alice, &namespace, "ci").unwrap().name;

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};
 
+use serde_json::Value;
+
 use super::{Registry, ids};
 use crate::Error;
+use crate::access::Actor;
 use crate::metadata::{Growth, Lane, Rows};
-use crate::trail::{Draft, Event, Named, OUTBOX, Observed, Waiting, dropped, insert, performer, principal};
+use crate::model::tokens;
+use crate::trail::{Draft, Event, Named, OUTBOX, Observed, Waiting, dropped, insert, performer};
 
 /// Events that one step writes to the log. Nobody waits for its writer, so they may be more than elsewhere.
 const WRITTEN_PER_STEP: usize = 500;
@@ -135,6 +139,17 @@ impl Registry {
     }
 }
 
+/// The metadata, with what the actor came with.
+fn with_credential(rows: &impl Rows, actor: &Actor, metadata: &str) -> Result<String, Error> {
+    match (actor.credential(), serde_json::from_str::<Value>(metadata)) {
+        (Some(credential), Ok(mut object)) if object.is_object() => {
+            tokens::describe(rows, Some(credential), &mut object)?;
+            Ok(object.to_string())
+        }
+        _ => Ok(metadata.to_owned()),
+    }
+}
+
 /// An observed event, with what its names stand for.
 fn resolved(rows: &impl Rows, waiting: &Waiting) -> Result<Event, Error> {
     let Observed { kind, actor, namespace, repository, metadata } = &waiting.observed;
@@ -148,8 +163,8 @@ fn resolved(rows: &impl Rows, waiting: &Waiting) -> Result<Event, Error> {
         kind: kind.clone(),
         namespace: named(namespace_id.map(|id| id.0), namespace),
         repository: named(repository_id.map(|id| id.0), repository),
-        performer: performer(rows, principal(actor))?,
-        metadata: metadata.clone(),
+        performer: performer(rows, actor.principal_id())?,
+        metadata: with_credential(rows, actor, metadata)?,
         ..Event::default()
     };
     if let Some(origin) = &waiting.origin {
