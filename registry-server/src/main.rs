@@ -135,16 +135,17 @@ async fn listen(
         None => format!("listening on {url}\n"),
     };
     let auth = Auth::new(&registry, code)?;
-    let control = control(data, &registry, &auth, lanes.blobs.clone(), url);
-    // Whoever reads this may rely on both channels.
+    let mut control = control(data, &registry, &auth, lanes.blobs.clone(), url);
+    // Whoever reads this may rely on both channels, and on a stop that is clean.
+    let signalled = stopped()?;
     let mut stdout = std::io::stdout();
     stdout.write_all(announcement.as_bytes())?;
     stdout.flush()?;
     let (app, uploads_ended) = App::new(registry, auth, lanes, config.options);
-    let signalled = stopped()?;
     let stop = async move {
         signalled.await;
-        drop(control);
+        // Waited for, since what ends with the runtime may leave the socket behind.
+        control.shutdown().await;
     };
     Ok(server::run(endpoint, app, uploads_ended, Limits::default(), stop).await?)
 }
