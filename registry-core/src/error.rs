@@ -64,6 +64,9 @@ pub enum Error {
     /// Nobody is signed in.
     #[error("signing in is needed")]
     NotSignedIn,
+    /// Only superusers may do that.
+    #[error("only superusers may do that")]
+    SuperuserNeeded,
     /// The action on the namespace is not granted to the actor.
     #[error("to {action} {namespace} is not granted")]
     DeniedInNamespace {

@@ -27,12 +27,13 @@ pub use content::{BlobReader, OpenBlobCounts};
 pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::{PrototypeId, UploadId};
+pub use model::messages::MessageId;
 pub use registry::{
-    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo,
-    MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission, Precondition,
-    PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole,
-    RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To,
-    UploadWriter,
+    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, Entity, EntityKind, EntityQuery,
+    FoundRepository, ManifestContent, ManifestInfo, MemberInfo, MessageInfo, Mounted, NewPrototype, NewRobot,
+    NewUser, OrganizationInfo, Permission, Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry,
+    RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo, RobotReach, RobotToken, Session, SessionId,
+    Severity, StarredPage, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, UploadWriter,
 };
 pub use settings::Settings;
 pub use trail::{

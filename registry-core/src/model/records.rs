@@ -114,6 +114,8 @@ record! {
         description: Option<String>,
         /// Whether it takes no content (Quay: `READ_ONLY`).
         is_read_only: bool,
+        /// How many starred it.
+        stars: u64,
     }
 }
 

@@ -7,12 +7,15 @@ use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId};
 use super::organizations::NewOrganization;
 use super::records::Repository;
 use super::tables::{CATALOG, NAMESPACE, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY};
-use super::{grants, prototypes};
+use super::{grants, prototypes, stars, words};
 use crate::Error;
 use crate::access::{Actor, Role};
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::RepositoryName;
 use crate::trail::Stamp;
+
+/// Stars that a write takes away at once.
+const STARS_AT_ONCE: usize = 100;
 
 /// What a repository that turns out to be missing is made with. The ids are fresh, handed in since a write may run
 /// twice; unused ones are lost, which costs nothing.
@@ -68,6 +71,7 @@ pub(crate) fn create(
     txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
     txn.put(&REPOSITORY, &new.repository, &row);
     let at = Granted { namespace, repository: new.repository };
+    words::add(txn, at, &row.path);
     if let Actor::User(creator) = actor {
         grants::put(txn, at, Grantee::Principal(creator.id), Role::Admin);
         prototypes::apply(txn, at, creator.id)?;
@@ -106,6 +110,7 @@ pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), 
 
 fn list_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
     txn.put(&PUBLIC_CATALOG, key, &at.repository);
+    words::publish(txn, at, &key.1);
     let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
     namespace.public_repositories += 1;
     txn.put(&PUBLIC_NAMESPACES, &namespace.name, &at.namespace);
@@ -126,6 +131,7 @@ pub(crate) fn set_public(txn: &mut WriteTxn<'_>, at: Granted, is_public: bool) -
         return list_publicly(txn, at, &key);
     }
     txn.delete(&PUBLIC_CATALOG, &key);
+    words::withdraw(txn, at, &key.1);
     let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
     namespace.public_repositories -= 1;
     if namespace.public_repositories == 0 {
@@ -141,10 +147,12 @@ pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Resul
     if row.was_created || row.had_manifest || row.blobs > 0 || row.uploads > 0 {
         return Ok(());
     }
-    // One on which so much was granted is no accident of a push, and stays.
-    if !grants::delete_all(txn, at)? {
+    // One on which so much was granted, or that so many starred, is no accident of a push, and stays.
+    if row.stars >= STARS_AT_ONCE as u64 || !grants::delete_all(txn, at)? {
         return Ok(());
     }
+    stars::delete_some_of_repository(txn, at.repository, STARS_AT_ONCE)?;
+    words::remove(txn, at, &row.path);
     txn.delete(&REPOSITORIES, &(at.namespace, row.path));
     txn.delete(&REPOSITORY, &at.repository);
     Ok(())

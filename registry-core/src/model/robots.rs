@@ -4,7 +4,7 @@ use super::accounts;
 use super::keys::{Grantee, NamespaceId};
 use super::records::{Robot, User};
 use super::tables::{MEMBERSHIPS, ROBOT_NAMES, ROBOTS, USERS};
-use super::{grants, teams};
+use super::{grants, stars, teams};
 use crate::Error;
 use crate::access::PrincipalId;
 use crate::metadata::{Rows, WriteTxn};
@@ -88,6 +88,9 @@ pub(crate) fn delete_step(
     limit: usize,
 ) -> Result<bool, Error> {
     if !grants::delete_some_of(txn, Grantee::Principal(id), None, limit)? {
+        return Ok(false);
+    }
+    if !stars::delete_some_of_user(txn, id, limit)? {
         return Ok(false);
     }
     let memberships = txn.scan(&MEMBERSHIPS, &(id,), None, limit)?;

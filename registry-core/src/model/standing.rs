@@ -100,6 +100,20 @@ pub(crate) fn is_superuser(settings: &Settings, user: &User) -> bool {
     is_named && !settings.readers.contains(&user.name)
 }
 
+/// Whether the actor is a superuser, or the embedder.
+///
+/// # Errors
+/// [`Error::NotSignedIn`], [`Error::CredentialRevoked`], [`Error::SuperuserNeeded`].
+pub(crate) fn check_superuser(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Result<(), Error> {
+    match caller(rows, settings, actor)? {
+        Caller { who: Who::Anonymous, .. } => Err(Error::NotSignedIn),
+        Caller { account: Some((_, user)), .. } if !is_superuser(settings, &user) => {
+            Err(Error::SuperuserNeeded)
+        }
+        Caller { .. } => Ok(()),
+    }
+}
+
 /// Robots are restricted with the user whose they are.
 fn is_restricted(rows: &impl Rows, settings: &Settings, user: &User) -> Result<bool, Error> {
     if !settings.users_are_restricted || is_superuser(settings, user) {

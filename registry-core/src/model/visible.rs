@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::authorize::namespace_row;
 use super::keys::{Grantee, NamespaceId, RepositoryId};
 use super::standing;
-use super::tables::{GRANTED, MEMBERSHIPS, REPOSITORY, TEAM_ROLES};
+use super::tables::{GRANTED, MEMBERSHIPS, NAMESPACES, PUBLIC_NAMESPACES, REPOSITORY, TEAM_ROLES};
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole, Who};
-use crate::metadata::Rows;
+use crate::metadata::{Rows, Table};
 use crate::settings::Settings;
 
 /// What an actor sees of a namespace, beside what is public.
@@ -59,6 +59,22 @@ fn granted_to(
         }
     }
     Ok(())
+}
+
+/// The first namespace after `last` in which the actor may see anything, public repositories if these are shown.
+pub(crate) fn next_namespace(
+    rows: &impl Rows,
+    seen: Option<&Seen>,
+    is_public_shown: bool,
+    last: Option<&String>,
+) -> Result<Option<String>, Error> {
+    let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
+        Ok(rows.scan(table, &(), last, 1)?.pop().map(|(name, _)| name))
+    };
+    let Some(seen) = seen else { return first_after(&NAMESPACES) };
+    let own = seen.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
+    let public = if is_public_shown { first_after(&PUBLIC_NAMESPACES)? } else { None };
+    Ok([own, public].into_iter().flatten().min())
 }
 
 /// The paths, after `after`, of those of the repositories that ever got a manifest.

@@ -6,7 +6,7 @@ use crate::access::Actor;
 use crate::metadata::{Rows, Table};
 use crate::model::authorize::{Granted, granted_or_created};
 use crate::model::keys::{NamespaceId, RepositoryId};
-use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES};
+use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG};
 use crate::model::visible::{self, Seen, Shown};
 use crate::oci::RepositoryName;
 
@@ -56,7 +56,9 @@ impl Registry {
             let mut after = last.map(|name| name.path().to_owned());
             let mut namespace = match last {
                 Some(last) => Some(last.namespace().to_owned()),
-                None => self.next_namespace(rows, granted.as_ref(), None)?,
+                None => {
+                    visible::next_namespace(rows, granted.as_ref(), self.0.settings.public_catalog, None)?
+                }
             };
             while let Some(name) = namespace {
                 let wanted = limit.saturating_add(1) - repositories.len();
@@ -66,28 +68,17 @@ impl Registry {
                 if repositories.len() > limit {
                     break;
                 }
-                namespace = self.next_namespace(rows, granted.as_ref(), Some(&name))?;
+                namespace = visible::next_namespace(
+                    rows,
+                    granted.as_ref(),
+                    self.0.settings.public_catalog,
+                    Some(&name),
+                )?;
             }
             let has_more = limit > 0 && repositories.len() > limit;
             repositories.truncate(limit);
             Ok(CatalogPage { repositories, has_more })
         })
-    }
-
-    /// The first namespace after `last` in which the actor may see anything.
-    fn next_namespace(
-        &self,
-        rows: &impl Rows,
-        granted: Option<&Seen>,
-        last: Option<&String>,
-    ) -> Result<Option<String>, Error> {
-        let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
-            Ok(rows.scan(table, &(), last, 1)?.pop().map(|(name, _)| name))
-        };
-        let Some(granted) = granted else { return first_after(&NAMESPACES) };
-        let own = granted.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
-        let public = if self.0.settings.public_catalog { first_after(&PUBLIC_NAMESPACES)? } else { None };
-        Ok([own, public].into_iter().flatten().min())
     }
 
     fn paths(

@@ -239,7 +239,7 @@ impl From<Error> for ApiError {
             Error::UploadBusy => Self::plain(StatusCode::CONFLICT, text),
             Error::BlobTooLarge { .. } => Self::plain(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::PreconditionFailed => Self::plain(StatusCode::PRECONDITION_FAILED, text),
-            Error::Denied { .. } | Error::DeniedInNamespace { .. } => {
+            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::SuperuserNeeded => {
                 Self::problem(Problem::InsufficientScope, "Unauthorized")
             }
             Error::SignInNeeded { .. } | Error::NotSignedIn | Error::CredentialRevoked => {

@@ -174,9 +174,10 @@ impl From<Error> for Refusal {
             Error::DigestMismatch(_) => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             Error::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
             Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
-            Error::Denied { .. } | Error::DeniedInNamespace { .. } | Error::RobotsRefused => {
-                (StatusCode::FORBIDDEN, Code::Denied)
-            }
+            Error::Denied { .. }
+            | Error::DeniedInNamespace { .. }
+            | Error::SuperuserNeeded
+            | Error::RobotsRefused => (StatusCode::FORBIDDEN, Code::Denied),
             Error::NamespaceUnknown(_)
             | Error::NotAnOrganization(_)
             | Error::PrincipalUnknown(_)
