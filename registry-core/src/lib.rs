@@ -32,14 +32,16 @@ pub use content::{BlobReader, OpenBlobCounts};
 pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::{PrototypeId, UploadId};
+pub use model::messages::MessageId;
 pub use model::profiles::{Profile, ProfileField};
 pub use registry::{
     Account, AccountChange, AccountInfo, ApplicationDetails, ApplicationInfo, Authorization,
-    AuthorizationInfo, BlobInfo, CatalogPage, Delegate, IssuedToken, KeptSecret, ManifestContent,
-    ManifestInfo, MemberInfo, Mounted, NewPrototype, NewRobot, NewToken, NewUser, OrganizationInfo,
-    OrganizationRow, Permission, Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry,
-    RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo, RobotLimits, RobotToken, Session, SessionId,
-    Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter, UserChange,
+    AuthorizationInfo, BlobInfo, CatalogPage, Delegate, Entity, EntityKind, EntityQuery, FoundRepository,
+    IssuedToken, KeptSecret, ManifestContent, ManifestInfo, MemberInfo, MessageInfo, Mounted, NewPrototype,
+    NewRobot, NewToken, NewUser, OrganizationInfo, OrganizationRow, Permission, Precondition, PrototypeInfo,
+    Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo,
+    RobotLimits, RobotReach, RobotToken, Session, SessionId, Severity, StarredPage, Swept, TagsPage,
+    TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter, UserChange,
 };
 pub use settings::Settings;
 pub use trail::{

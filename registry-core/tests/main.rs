@@ -34,6 +34,8 @@ mod power;
 mod referrers;
 #[path = "main/refused_commits.rs"]
 mod refused_commits;
+#[path = "main/search.rs"]
+mod search;
 #[path = "main/sessions.rs"]
 mod sessions;
 #[path = "main/statistics.rs"]

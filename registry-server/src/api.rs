@@ -1,15 +1,18 @@
 //! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
+mod about;
 mod account;
 mod avatar;
 mod body;
 mod caller;
+mod config;
 mod cookie;
 mod discovery;
 mod error;
 mod health;
 mod initialize;
 mod logs;
+mod messages;
 mod metrics;
 mod operation;
 mod organizations;
@@ -20,7 +23,9 @@ mod repositories;
 mod robots;
 mod routes;
 mod schema;
+mod search;
 mod session;
+mod stars;
 mod superuser;
 mod teams;
 mod user;
@@ -31,7 +36,7 @@ use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderValue, ORIGIN, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -42,7 +47,7 @@ use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
 pub use self::operation::Description;
 use self::operation::Operation;
-use self::routes::BelowRepositories;
+use self::routes::Repositories;
 use crate::admission::{Admission, Busy, Client};
 use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
@@ -69,6 +74,10 @@ fn registered() -> Vec<Operation> {
         repositories::registered(),
         permissions::registered(),
         logs::registered(),
+        search::registered(),
+        stars::registered(),
+        messages::registered(),
+        about::registered(),
         discovery::registered(),
     ]
     .into_iter()
@@ -88,6 +97,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/health/instance", get(health::instance))
         .route("/health", get(health::instance))
+        .route("/health/endtoend", get(health::end_to_end))
+        .route("/status", get(health::end_to_end))
+        .route("/health/warning", get(health::warning))
+        .route("/_internal_ping", get(about::ping))
+        .route("/v1/_ping", get(about::ping))
+        .route("/config", get(config::config))
+        .route("/.well-known/app-capabilities", get(about::app_capabilities))
+        .route("/.well-known/change-password", get(about::change_password))
         .route("/metrics", get(metrics::metrics))
         .route("/csrf_token", get(session::csrf_token))
         .merge(routes::router(registered()))
@@ -96,10 +113,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-/// What may stand behind a repository in a path.
-fn below_repositories() -> &'static BelowRepositories {
-    static BELOW: LazyLock<BelowRepositories> = LazyLock::new(|| BelowRepositories::of(operations()));
-    &BELOW
+/// Where repositories stand in paths.
+fn repositories_in_paths() -> &'static Repositories {
+    static PLACES: LazyLock<Repositories> = LazyLock::new(|| Repositories::of(operations()));
+    &PLACES
 }
 
 /// A moment as Quay writes it: RFC 2822, in a zone that is not told.
@@ -121,11 +138,18 @@ pub(crate) async fn answer(
     let client: Client = app.options.origins.client(&head.headers, from.peer.ip()).into();
     let is_api = head.uri.path().starts_with("/api/v1/");
     let is_head = head.method == Method::HEAD;
-    below_repositories().rewrite(&mut head.uri);
+    repositories_in_paths().rewrite(&mut head.uri);
+    let site = head.headers.get(ORIGIN).cloned();
+    let settings = &app.options.api;
+    let is_refused = is_api && settings.browser_calls_xhr_only && routes::is_opened_by_a_browser(&head);
     head.extensions.insert(from);
     head.extensions.insert(origin.clone());
     head.extensions.insert(client);
-    let answered = routed(&app.admission, client, router, Request::from_parts(head, body)).await;
+    let answered = if is_refused {
+        Err(message(StatusCode::BAD_REQUEST, "API calls must be made with an X-Requested-With header"))
+    } else {
+        routed(&app.admission, client, router, Request::from_parts(head, body)).await
+    };
     let mut response = answered.unwrap_or_else(|refusal| refusal);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = error.render(&origin);
@@ -134,7 +158,7 @@ pub(crate) async fn answer(
         }
     }
     if is_api {
-        routes::complete(response.headers_mut());
+        routes::complete(response.headers_mut(), site.as_ref(), &settings.cors_origins);
     }
     harden(&mut response);
     response

@@ -37,12 +37,41 @@ pub struct Options {
     pub user_rename: bool,
     /// Whether the session cookie may travel over TLS alone, however a client came (`SESSION_COOKIE_SECURE`).
     pub session_cookie_secure: bool,
+    /// What `/api/v1` is set to.
+    pub api: ApiOptions,
     /// Whether each request is logged.
     pub log_requests: bool,
     /// Who sends it as a bearer token is shown `/metrics` wherever they are.
     pub metrics_token: Option<Secret>,
     /// What may be under way at once.
     pub admission: AdmissionLimits,
+}
+
+/// What `/api/v1` is set to.
+#[derive(Clone, Debug)]
+pub struct ApiOptions {
+    /// Whether a browser reads only by scripts, which send `X-Requested-With` (`BROWSER_API_CALLS_XHR_ONLY`).
+    pub browser_calls_xhr_only: bool,
+    /// Sites whose scripts may act for who is signed in (`CORS_ORIGIN`).
+    pub cors_origins: Vec<String>,
+    /// Whether people sign in with passwords of the registry's own (`FEATURE_DIRECT_LOGIN`).
+    pub direct_login: bool,
+    /// Whether names of users are found by their beginning (`FEATURE_PARTIAL_USER_AUTOCOMPLETE`).
+    pub partial_user_autocomplete: bool,
+    /// Whether there are superusers (`FEATURE_SUPER_USERS`), as `/config` tells.
+    pub super_users: bool,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            browser_calls_xhr_only: true,
+            cors_origins: Vec::new(),
+            direct_login: true,
+            partial_user_autocomplete: true,
+            super_users: true,
+        }
+    }
 }
 
 task_local! {

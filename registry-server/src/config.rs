@@ -17,7 +17,7 @@ use registry_core::oci::NamespaceName;
 
 use self::document::{Document, Value};
 use crate::admission::AdmissionLimits;
-use crate::app::Options;
+use crate::app::{ApiOptions, Options};
 use crate::origin::{AddressBlock, Origins};
 use crate::wire::secret::Secret;
 
@@ -80,6 +80,7 @@ impl Config {
                 user_creation: true,
                 user_rename: false,
                 session_cookie_secure: false,
+                api: ApiOptions::default(),
                 log_requests: false,
                 metrics_token: None,
                 admission: AdmissionLimits::default(),
@@ -117,7 +118,8 @@ impl Config {
     fn of(document: &mut Document) -> Result<Self, ConfigError> {
         let base = Self::without_file();
         authentication(document)?;
-        let settings = settings(document, base.settings)?;
+        let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
+        let settings = settings(document, base.settings, has_superusers)?;
         let tls_ends_in_front = document.flag("EXTERNAL_TLS_TERMINATION", false)?;
         let options = Options {
             library: document.text("LIBRARY_NAMESPACE")?.map_or(Ok(library()), |(line, name)| {
@@ -133,6 +135,7 @@ impl Config {
             user_creation: document.flag("FEATURE_USER_CREATION", true)?,
             user_rename: document.flag("FEATURE_USER_RENAME", false)?,
             session_cookie_secure: document.flag("SESSION_COOKIE_SECURE", false)?,
+            api: api(document, has_superusers)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: metrics_token(document)?,
             admission: base.options.admission,
@@ -152,8 +155,7 @@ fn library() -> NamespaceName {
     "library".parse().expect("invariant: a plain word is a namespace")
 }
 
-fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigError> {
-    let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
+fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Result<Settings, ConfigError> {
     let names = |document: &mut Document, key| -> Result<BTreeSet<String>, ConfigError> {
         Ok(document.texts(key)?.into_iter().map(|(_, name)| name).collect())
     };
@@ -188,6 +190,30 @@ fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigE
         blob_limit_bytes: document.size("MAXIMUM_LAYER_SIZE")?.unwrap_or(base.blob_limit_bytes),
         ..base
     })
+}
+
+fn api(document: &mut Document, super_users: bool) -> Result<ApiOptions, ConfigError> {
+    Ok(ApiOptions {
+        browser_calls_xhr_only: document.flag("BROWSER_API_CALLS_XHR_ONLY", true)?,
+        cors_origins: cors_origins(document)?,
+        direct_login: document.flag("FEATURE_DIRECT_LOGIN", true)?,
+        partial_user_autocomplete: document.flag("FEATURE_PARTIAL_USER_AUTOCOMPLETE", true)?,
+        super_users,
+    })
+}
+
+/// Sites as browsers name them: a scheme and a host.
+fn cors_origins(document: &mut Document) -> Result<Vec<String>, ConfigError> {
+    const KEY: &str = "CORS_ORIGIN";
+    let mut sites = Vec::new();
+    for (line, site) in document.text_or_texts(KEY)? {
+        let host = site.strip_prefix("https://").or_else(|| site.strip_prefix("http://"));
+        if !host.is_some_and(crate::origin::is_host) {
+            return Err(document.wrong(line, KEY, "sites such as https://console.lab", &site));
+        }
+        sites.push(site);
+    }
+    Ok(sites)
 }
 
 /// A token that could be guessed, or could not be sent, is refused. It is not repeated in the error.

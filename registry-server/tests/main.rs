@@ -47,6 +47,8 @@ mod preconditions;
 mod referrers;
 #[path = "main/routes.rs"]
 mod routes;
+#[path = "main/search.rs"]
+mod search;
 #[path = "main/sessions.rs"]
 mod sessions;
 #[path = "main/stopping.rs"]

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use super::{Findings, all};
 use crate::Error;
 use crate::metadata::ReadTxn;
-use crate::model::keys::{NamespaceId, RepositoryId};
+use crate::model::keys::{NamespaceId, Realm, RepositoryId};
 use crate::model::tables::{
     CATALOG, MANIFEST_LINKS, NAMESPACE, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES,
-    REPOSITORY, REPOSITORY_BLOBS, UPLOADS, USERS,
+    REPOSITORY, REPOSITORY_BLOBS, STARRED_BY, STARS, UPLOADS, USERS, WORDS,
 };
+use crate::model::words;
 
 pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     namespaces(rows, findings)?;
     listings(rows, findings)?;
+    stars(rows, findings)?;
     repository_counts(rows, findings)
 }
 
@@ -40,6 +42,15 @@ fn listings(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     findings.compare("catalog", &listed(&|row| row.had_manifest), &all(rows, &CATALOG)?);
     let public = listed(&|row| row.had_manifest && row.is_public);
     findings.compare("public catalog", &public, &all(rows, &PUBLIC_CATALOG)?);
+    let mut expected = BTreeMap::new();
+    for (id, row) in &repositories {
+        let is_public = row.had_manifest && row.is_public;
+        let realms = [Realm::Everything, Realm::Namespace(row.namespace), Realm::Public];
+        for realm in realms.into_iter().take(if is_public { 3 } else { 2 }) {
+            expected.extend(words::of(&row.path).into_iter().map(|word| ((realm, word, *id), ())));
+        }
+    }
+    findings.compare("words", &expected, &all(rows, &WORDS)?);
     let mut with_public = BTreeMap::new();
     for (id, row) in all(rows, &NAMESPACE)? {
         let count = public.keys().filter(|(namespace, _)| *namespace == id).count() as u64;
@@ -54,6 +65,20 @@ fn listings(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
         }
     }
     findings.compare("public namespaces", &with_public, &all(rows, &PUBLIC_NAMESPACES)?);
+    Ok(())
+}
+
+fn stars(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
+    let (accounts, stars) = (all(rows, &USERS)?, all(rows, &STARS)?);
+    let mut counts = BTreeMap::new();
+    for (user, repository) in stars.keys() {
+        *counts.entry(*repository).or_insert(0) += 1;
+        findings.require(accounts.contains_key(user), || format!("stars: {user:?} is nobody"));
+    }
+    let given = stars.keys().map(|(user, repository)| ((*repository, *user), ())).collect();
+    findings.compare("starred by", &given, &all(rows, &STARRED_BY)?);
+    let starred = all(rows, &REPOSITORY)?.into_iter().filter(|(_, row)| row.stars > 0);
+    findings.compare("stars", &counts, &starred.map(|(id, row)| (id, row.stars)).collect());
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::authorize::namespace_row;
 use super::keys::{Grantee, NamespaceId};
 use super::records::{Namespace, User};
 use super::tables::{MEMBERSHIPS, NAMESPACE, NAMESPACES, USERS};
-use super::{grants, robots, teams};
+use super::{grants, robots, stars, teams};
 use crate::Error;
 use crate::access::PrincipalId;
 use crate::metadata::{Rows, WriteTxn};
@@ -89,9 +89,12 @@ pub(crate) fn get(rows: &impl Rows, id: PrincipalId) -> Result<Option<User>, Err
     Ok(Some(user))
 }
 
-/// One step of taking away what an account was granted and the teams that it is in; true once nothing is left.
+/// One step of taking away what an account was granted, its stars and the teams that it is in; true once nothing is left.
 pub(crate) fn strip_step(txn: &mut WriteTxn<'_>, id: PrincipalId, limit: usize) -> Result<bool, Error> {
     if !grants::delete_some_of(txn, Grantee::Principal(id), None, limit)? {
+        return Ok(false);
+    }
+    if !stars::delete_some_of_user(txn, id, limit)? {
         return Ok(false);
     }
     let memberships = txn.scan(&MEMBERSHIPS, &(id,), None, limit)?;

@@ -9,8 +9,8 @@ use super::tables::{
     REPOSITORY, REPOSITORY_UPLOADS, ROBOT_NAMES, TEAM_NAMES, TEAMS, USERS, WORK,
 };
 use super::{
-    accounts, applications, blobs, grants, manifests, repositories, robots, sessions, tags, teams, tokens,
-    uploads,
+    accounts, applications, blobs, grants, manifests, repositories, robots, sessions, stars, tags, teams,
+    tokens, uploads,
 };
 use crate::Error;
 use crate::access::PrincipalId;
@@ -54,6 +54,7 @@ pub(crate) fn purge_repository(txn: &mut WriteTxn<'_>, at: Granted) -> Result<bo
     // In this order, since tags hold manifests, and manifests blobs.
     let is_empty = abandon_uploads(txn, at)?
         && grants::delete_some(txn, at, STEP)?
+        && stars::delete_some_of_repository(txn, at.repository, STEP)?
         && tags::forget_some(txn, at, STEP)?
         && manifests::forget_some(txn, at, EDGES)?
         && blobs::unlink_some(txn, at, STEP)?;

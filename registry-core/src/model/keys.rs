@@ -96,6 +96,35 @@ impl Component for Tag {
     }
 }
 
+/// Who finds a repository by a word of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Realm {
+    /// Who sees everything.
+    Everything,
+    /// Everybody.
+    Public,
+    /// Who sees all of the namespace.
+    Namespace(NamespaceId),
+}
+
+impl Component for Realm {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Everything => 1u8.write(out),
+            Self::Public => 2u8.write(out),
+            Self::Namespace(id) => (3u8, *id).write(out),
+        }
+    }
+    fn read(input: &mut &[u8]) -> Option<Self> {
+        Some(match take::<1>(input)? {
+            [1] => Self::Everything,
+            [2] => Self::Public,
+            [3] => Self::Namespace(Component::read(input)?),
+            _ => return None,
+        })
+    }
+}
+
 /// Who can be granted a role on a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Grantee {

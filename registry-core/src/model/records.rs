@@ -179,6 +179,8 @@ record! {
         is_read_only: bool,
         /// Nobody finds it any more; what is left of it goes in the background.
         is_deleted: bool,
+        /// How many starred it.
+        stars: u64,
     }
 }
 

@@ -7,12 +7,15 @@ use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId, Work};
 use super::organizations::NewOrganization;
 use super::records::Repository;
 use super::tables::{CATALOG, NAMESPACE, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY, WORK};
-use super::{grants, prototypes};
+use super::{grants, prototypes, stars, words};
 use crate::Error;
 use crate::access::{Actor, Role};
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::RepositoryName;
 use crate::trail::Stamp;
+
+/// Stars that a write takes away at once.
+const STARS_AT_ONCE: usize = 100;
 
 /// What a repository that turns out to be missing is made with. The ids are fresh, handed in since a write may run
 /// twice; unused ones are lost, which costs nothing.
@@ -68,6 +71,7 @@ pub(crate) fn create(
     txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
     txn.put(&REPOSITORY, &new.repository, &row);
     let at = Granted { namespace, repository: new.repository };
+    words::add(txn, at, &row.path);
     if let Some(creator) = actor.principal_id() {
         grants::put(txn, at, Grantee::Principal(creator), Role::Admin);
         prototypes::apply(txn, at, creator)?;
@@ -109,6 +113,7 @@ pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), 
 
 fn list_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
     txn.put(&PUBLIC_CATALOG, key, &at.repository);
+    words::publish(txn, at, &key.1);
     let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
     namespace.public_repositories += 1;
     txn.put(&PUBLIC_NAMESPACES, &namespace.name, &at.namespace);
@@ -133,6 +138,7 @@ pub(crate) fn set_public(txn: &mut WriteTxn<'_>, at: Granted, is_public: bool) -
 
 fn unlist_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
     txn.delete(&PUBLIC_CATALOG, key);
+    words::withdraw(txn, at, &key.1);
     let mut namespace = super::authorize::namespace_row(txn, at.namespace)?;
     namespace.public_repositories -= 1;
     // The name of a deleted namespace may be another's by now.
@@ -148,6 +154,7 @@ fn unlist_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, Stri
 pub(crate) fn bury(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
     let row = update(txn, at.repository, |row| row.is_deleted = true)?;
     unlist(txn, at, &row)?;
+    words::remove(txn, at, &row.path);
     txn.put(&WORK, &(at.namespace, at.repository, Work::PurgeRepository), &Vec::new());
     Ok(())
 }
@@ -163,8 +170,10 @@ pub(crate) fn rename(txn: &mut WriteTxn<'_>, at: Granted, name: &RepositoryName)
     }
     let row = txn.get(&REPOSITORY, &at.repository)?.ok_or(Error::Corrupt("repository"))?;
     unlist(txn, at, &row)?;
+    words::remove(txn, at, &row.path);
     let row = update(txn, at.repository, |row| row.path.clone_from(&key.1))?;
     txn.put(&REPOSITORIES, &key, &at.repository);
+    words::add(txn, at, &row.path);
     if row.had_manifest { list(txn, at, &row) } else { Ok(()) }
 }
 
@@ -190,10 +199,12 @@ pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Resul
     if row.was_created || row.is_deleted || is_used {
         return Ok(());
     }
-    // One on which so much was granted is no accident of a push, and stays.
-    if !grants::delete_all(txn, at)? {
+    // One on which so much was granted, or that so many starred, is no accident of a push, and stays.
+    if row.stars >= STARS_AT_ONCE as u64 || !grants::delete_all(txn, at)? {
         return Ok(());
     }
+    stars::delete_some_of_repository(txn, at.repository, STARS_AT_ONCE)?;
+    words::remove(txn, at, &row.path);
     txn.delete(&REPOSITORIES, &(at.namespace, row.path));
     txn.delete(&REPOSITORY, &at.repository);
     Ok(())

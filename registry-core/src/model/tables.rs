@@ -1,9 +1,10 @@
 //! Every table, its key layout and what its rows mean. Times are milliseconds since the Unix epoch.
 
 use super::keys::{
-    ApplicationId, Grantee, Hold, NamespaceId, PrototypeId, RepositoryId, SecretHash, SessionKey, TeamId,
-    Unlink, UploadId, Work,
+    ApplicationId, Grantee, Hold, NamespaceId, PrototypeId, Realm, RepositoryId, SecretHash, SessionKey,
+    TeamId, Unlink, UploadId, Work,
 };
+use super::messages::{Message, MessageId};
 use super::profiles::Profile;
 use super::records::{
     Application, Blob, Code, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer,
@@ -88,6 +89,14 @@ pub(crate) const CATALOG: Table<(NamespaceId, String), RepositoryId> = Table::ne
 pub(crate) const PUBLIC_CATALOG: Table<(NamespaceId, String), RepositoryId> = Table::new("public catalog");
 /// Names of the namespaces that have rows in the public catalog.
 pub(crate) const PUBLIC_NAMESPACES: Table<String, NamespaceId> = Table::new("public namespaces");
+/// Words in the paths of repositories, apart for each realm of who may find them.
+pub(crate) const WORDS: Table<(Realm, String, RepositoryId), ()> = Table::new("words");
+/// The repositories that somebody starred.
+pub(crate) const STARS: Table<(PrincipalId, RepositoryId), ()> = Table::new("stars");
+/// Who starred a repository.
+pub(crate) const STARRED_BY: Table<(RepositoryId, PrincipalId), ()> = Table::new("starred by");
+/// Messages that superusers show to everybody: few.
+pub(crate) const MESSAGES: Table<MessageId, Message> = Table::new("messages");
 
 /// The live tags, which listings read: dead rows lie elsewhere.
 pub(crate) const TAGS: Table<(RepositoryId, Tag), LiveTag> = Table::new("tags");

@@ -6,7 +6,7 @@ use super::authorize::namespace_row;
 use super::keys::{Grantee, NamespaceId, RepositoryId};
 use super::repositories;
 use super::standing::{self, Caller};
-use super::tables::{GRANTED, MEMBERSHIPS, TEAM_ROLES};
+use super::tables::{GRANTED, MEMBERSHIPS, NAMESPACES, PUBLIC_NAMESPACES, TEAM_ROLES};
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole, Who};
 use crate::metadata::{Rows, Table};
@@ -112,6 +112,22 @@ fn granted_to(
         }
     }
     Ok(())
+}
+
+/// The first namespace after `last` in which the actor may see anything, public repositories if these are shown.
+pub(crate) fn next_namespace(
+    rows: &impl Rows,
+    seen: Option<&Seen>,
+    is_public_shown: bool,
+    last: Option<&String>,
+) -> Result<Option<String>, Error> {
+    let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
+        Ok(rows.scan(table, &(), last, 1)?.pop().map(|(name, _)| name))
+    };
+    let Some(seen) = seen else { return first_after(&NAMESPACES) };
+    let own = seen.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
+    let public = if is_public_shown { first_after(&PUBLIC_NAMESPACES)? } else { None };
+    Ok([own, public].into_iter().flatten().min())
 }
 
 /// The paths, after `after`, of those of the repositories that ever got a manifest.

@@ -3,10 +3,9 @@
 use super::Registry;
 use crate::Error;
 use crate::access::Actor;
-use crate::metadata::{Rows, Table};
+use crate::metadata::Rows;
 use crate::model::authorize::{Granted, granted_or_created};
-use crate::model::keys::NamespaceId;
-use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES};
+use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG};
 use crate::model::visible::{self, Shown, Sight};
 use crate::oci::RepositoryName;
 
@@ -74,20 +73,13 @@ impl Registry {
         })
     }
 
-    /// The first namespace after `last` in which the actor may see anything.
     fn next_namespace(
         &self,
         rows: &impl Rows,
         sight: &Sight,
         last: Option<&String>,
     ) -> Result<Option<String>, Error> {
-        let first_after = |table: &Table<String, NamespaceId>| -> Result<Option<String>, Error> {
-            Ok(rows.scan(table, &(), last, 1)?.pop().map(|(name, _)| name))
-        };
-        let Some(seen) = &sight.seen else { return first_after(&NAMESPACES) };
-        let own = seen.keys().find(|name| last.is_none_or(|last| *name > last)).cloned();
-        let public = if self.0.settings.public_catalog { first_after(&PUBLIC_NAMESPACES)? } else { None };
-        Ok([own, public].into_iter().flatten().min())
+        visible::next_namespace(rows, sight.seen.as_ref(), self.0.settings.public_catalog, last)
     }
 
     fn paths(

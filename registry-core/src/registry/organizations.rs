@@ -17,7 +17,9 @@ use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
 use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::standing::{self, Standing};
-use crate::model::tables::{GRANTED, NAMESPACE, NAMESPACES, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
+use crate::model::tables::{
+    GRANTED, GRANTS, MEMBERSHIPS, NAMESPACE, NAMESPACES, REPOSITORIES, TEAM_MEMBERS, TEAM_NAMES, TEAMS,
+};
 use crate::model::{accounts, grants, repositories, teams};
 use crate::oci::NamespaceName;
 
@@ -201,6 +203,34 @@ impl Registry {
         })
     }
 
+    /// Users who are in no team and were granted roles on repositories of the organization, by name.
+    ///
+    /// # Errors
+    /// As [`Registry::members`].
+    pub fn collaborators(&self, actor: &Actor, name: &NamespaceName) -> Result<Vec<MemberInfo>, Error> {
+        self.0.metadata.read(|rows| {
+            let at = self.inspected(rows, actor, name)?;
+            let mut collaborators: BTreeMap<PrincipalId, MemberInfo> = BTreeMap::new();
+            for ((_, path), repository) in rows.scan(&REPOSITORIES, &(at,), None, usize::MAX)? {
+                for ((_, grantee), _) in rows.scan(&GRANTS, &(repository,), None, usize::MAX)? {
+                    if let Grantee::Principal(id) = grantee {
+                        collaborators.entry(id).or_default().repositories.push(path.clone());
+                    }
+                }
+            }
+            let mut outside = Vec::new();
+            for (id, mut info) in collaborators {
+                let Some(user) = accounts::get(rows, id)? else { continue };
+                if user.robot_of.is_none() && rows.first(&MEMBERSHIPS, &(id, at))?.is_none() {
+                    info.name = user.name;
+                    outside.push(info);
+                }
+            }
+            outside.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+            Ok(outside)
+        })
+    }
+
     /// Takes a user or a robot out of every team, and what they were granted in the organization away.
     ///
     /// # Errors
@@ -295,7 +325,11 @@ fn team_infos(
 }
 
 /// Paths of the namespace's repositories on which a principal was granted a role.
-fn granted_paths(rows: &ReadTxn, id: PrincipalId, namespace: NamespaceId) -> Result<Vec<String>, Error> {
+pub(super) fn granted_paths(
+    rows: &ReadTxn,
+    id: PrincipalId,
+    namespace: NamespaceId,
+) -> Result<Vec<String>, Error> {
     let granted = rows.scan(&GRANTED, &(Grantee::Principal(id), namespace), None, usize::MAX)?;
     let mut paths = Vec::new();
     for ((_, _, repository), ()) in granted {

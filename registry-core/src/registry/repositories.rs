@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 
 use super::Registry;
 use crate::Error;
-use crate::access::{Action, Actor, NamespaceAction};
+use crate::access::{Action, Actor, NamespaceAction, PrincipalId};
+use crate::metadata::key::Descending;
 use crate::metadata::{Growth, Lane, ReadTxn, Rows};
 use crate::model::authorize::{granted, granted_in_namespace};
 use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::records::Repository;
 use crate::model::repositories;
-use crate::model::tables::{NAMESPACES, PUBLIC_CATALOG, REPOSITORIES, REPOSITORY};
-use crate::model::visible::{self, Shown};
+use crate::model::standing;
+use crate::model::tables::{NAMESPACES, PUBLIC_CATALOG, REPOSITORIES, REPOSITORY, STARS, TAG_TIMES};
+use crate::model::visible::{self, Shown, Sight};
 use crate::oci::{NamespaceName, RepositoryName};
 
 /// A repository, as an actor sees it.
@@ -31,6 +33,12 @@ pub struct RepositoryInfo {
     pub is_read_only: bool,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+    /// When one of its tags was set last, in milliseconds since the Unix epoch; none if none ever was.
+    pub last_modified_ms: Option<u64>,
+    /// How many starred it.
+    pub stars: u64,
+    /// Whether the actor did; none for who has no account.
+    pub is_starred: Option<bool>,
 }
 
 /// A page of repositories.
@@ -50,7 +58,7 @@ impl Registry {
     pub fn repository(&self, actor: &Actor, name: &RepositoryName) -> Result<RepositoryInfo, Error> {
         self.0.metadata.read(|rows| {
             let at = granted(rows, &self.0.settings, actor, name, Action::Pull)?;
-            info(rows, name.namespace(), at.repository)
+            info(rows, self.viewer(rows, actor)?, name.namespace(), at.repository)
         })
     }
 
@@ -78,29 +86,85 @@ impl Registry {
     ) -> Result<RepositoriesPage, Error> {
         self.0.metadata.read(|rows| {
             let sight = visible::to(rows, &self.0.settings, actor)?;
-            let Some(id) = rows.get(&NAMESPACES, &namespace.to_string())? else {
-                return Ok(RepositoriesPage { repositories: Vec::new(), has_more: false });
-            };
-            let name = namespace.as_str();
-            let found: BTreeMap<String, RepositoryId> = match sight.seen.as_ref().map(|seen| seen.get(name)) {
-                None | Some(Some((_, Shown::All))) => {
-                    sight.list(rows, &REPOSITORIES, (id, name), after, limit + 1)?.into_iter().collect()
-                }
-                Some(some) => {
-                    let is_open = *actor != Actor::Anonymous || self.0.settings.anonymous_access;
-                    let mut found =
-                        if is_open { public(rows, id, after, limit + 1)? } else { BTreeMap::new() };
-                    if let Some((_, Shown::Some(granted))) = some {
-                        let granted = granted_paths(rows, granted, after)?;
-                        found.extend(granted.into_iter().filter(|(path, _)| sight.reaches(name, path)));
-                    }
-                    found
-                }
-            };
+            let viewer = self.viewer(rows, actor)?;
+            let found = self.shown(rows, actor, &sight, namespace.as_str(), after, limit)?;
             let has_more = found.len() > limit;
-            let infos = found.into_values().take(limit).map(|id| info(rows, namespace.as_str(), id));
+            let infos = found.into_values().take(limit).map(|id| info(rows, viewer, namespace.as_str(), id));
             Ok(RepositoriesPage { repositories: infos.collect::<Result<_, Error>>()?, has_more })
         })
+    }
+
+    /// As [`Registry::repositories`], in all namespaces: at most `limit` after the repository `after`, which need not exist.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`].
+    pub fn all_repositories(
+        &self,
+        actor: &Actor,
+        after: Option<&RepositoryName>,
+        limit: usize,
+    ) -> Result<RepositoriesPage, Error> {
+        self.0.metadata.read(|rows| {
+            let sight = visible::to(rows, &self.0.settings, actor)?;
+            let (seen, viewer) = (sight.seen.as_ref(), self.viewer(rows, actor)?);
+            let mut repositories = Vec::new();
+            let mut path = after.map(RepositoryName::path);
+            let is_open = self.shows_public(actor);
+            let mut namespace = match after {
+                Some(after) => Some(after.namespace().to_owned()),
+                None => visible::next_namespace(rows, seen, is_open, None)?,
+            };
+            while let Some(name) = namespace {
+                let wanted = limit.saturating_sub(repositories.len());
+                for id in self.shown(rows, actor, &sight, &name, path.take(), wanted)?.into_values() {
+                    repositories.push(info(rows, viewer, &name, id)?);
+                }
+                if repositories.len() > limit {
+                    break;
+                }
+                namespace = visible::next_namespace(rows, seen, is_open, Some(&name))?;
+            }
+            let has_more = repositories.len() > limit;
+            repositories.truncate(limit);
+            Ok(RepositoriesPage { repositories, has_more })
+        })
+    }
+
+    /// Whether public repositories are shown to the actor.
+    pub(super) fn shows_public(&self, actor: &Actor) -> bool {
+        *actor != Actor::Anonymous || self.0.settings.anonymous_access
+    }
+
+    fn viewer(&self, rows: &ReadTxn, actor: &Actor) -> Result<Option<PrincipalId>, Error> {
+        Ok(standing::caller(rows, &self.0.settings, actor)?.account.map(|(id, _)| id))
+    }
+
+    /// More than `limit` repositories of a namespace that the actor sees, by path, if there are as many.
+    fn shown(
+        &self,
+        rows: &ReadTxn,
+        actor: &Actor,
+        sight: &Sight,
+        namespace: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<BTreeMap<String, RepositoryId>, Error> {
+        let Some(id) = rows.get(&NAMESPACES, &namespace.to_owned())? else { return Ok(BTreeMap::new()) };
+        let wanted = limit.saturating_add(1);
+        let some = match sight.seen.as_ref().map(|seen| seen.get(namespace)) {
+            None | Some(Some((_, Shown::All))) => {
+                let all = sight.list(rows, &REPOSITORIES, (id, namespace), after, wanted)?;
+                return Ok(all.into_iter().collect());
+            }
+            Some(some) => some,
+        };
+        let mut found =
+            if self.shows_public(actor) { public(rows, id, after, wanted)? } else { BTreeMap::new() };
+        if let Some((_, Shown::Some(granted))) = some {
+            let granted = granted_paths(rows, granted, after)?;
+            found.extend(granted.into_iter().filter(|(path, _)| sight.reaches(namespace, path)));
+        }
+        Ok(found)
     }
 
     /// Opens the repository to everybody, or closes it again.
@@ -234,9 +298,24 @@ fn granted_paths(
     Ok(found)
 }
 
-fn info(rows: &ReadTxn, namespace: &str, id: RepositoryId) -> Result<RepositoryInfo, Error> {
-    let Repository { path, description, is_public, is_read_only, created_ms, .. } =
-        rows.get(&REPOSITORY, &id)?.ok_or(Error::Corrupt("repository"))?;
-    let namespace = namespace.to_owned();
-    Ok(RepositoryInfo { namespace, path, description, is_public, is_read_only, created_ms })
+/// The repository, as `viewer` sees it.
+pub(super) fn info(
+    rows: &ReadTxn,
+    viewer: Option<PrincipalId>,
+    namespace: &str,
+    id: RepositoryId,
+) -> Result<RepositoryInfo, Error> {
+    let row = rows.get(&REPOSITORY, &id)?.ok_or(Error::Corrupt("repository"))?;
+    let last_tag = rows.first(&TAG_TIMES, &(id,))?;
+    Ok(RepositoryInfo {
+        namespace: namespace.to_owned(),
+        path: row.path,
+        description: row.description,
+        is_public: row.is_public,
+        is_read_only: row.is_read_only,
+        created_ms: row.created_ms,
+        last_modified_ms: last_tag.map(|((_, Descending(start_ms), _), ())| start_ms),
+        stars: row.stars,
+        is_starred: viewer.map(|viewer| rows.contains(&STARS, &(viewer, id))).transpose()?,
+    })
 }

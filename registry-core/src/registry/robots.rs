@@ -6,17 +6,17 @@
 use serde_json::json;
 
 use super::Registry;
-use super::organizations::STEP;
+use super::organizations::{STEP, granted_paths};
 use super::permissions::RepositoryRole;
 use crate::Error;
 use crate::access::{Actor, Globs, NamespaceAction, PrincipalId};
 use crate::address::AddressBlock;
-use crate::metadata::{Growth, Lane, Rows, WriteTxn};
+use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
 use crate::model::authorize::granted_in_namespace;
 use crate::model::keys::{Grantee, NamespaceId};
 use crate::model::records::{Robot, User};
 use crate::model::standing;
-use crate::model::tables::{ROBOT_NAMES, ROBOTS};
+use crate::model::tables::{MEMBERSHIPS, ROBOT_NAMES, ROBOTS, TEAMS};
 use crate::model::{accounts, robots};
 use crate::oci::NamespaceName;
 
@@ -88,6 +88,15 @@ pub struct RobotInfo {
     pub limits: RobotLimits,
     /// What its token is made of, for those who administer the namespace.
     pub nonce: Option<Vec<u8>>,
+}
+
+/// Where a robot gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RobotReach {
+    /// The teams of its namespace that it is in.
+    pub teams: Vec<String>,
+    /// Paths of the repositories of its namespace on which it was granted a role itself.
+    pub repositories: Vec<String>,
 }
 
 impl Registry {
@@ -219,6 +228,27 @@ impl Registry {
         })
     }
 
+    /// As [`Registry::robots`], with where each gets, for who administers the namespace or reads everything.
+    ///
+    /// # Errors
+    /// The refusals of administering the namespace.
+    pub fn robots_with_reach(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+    ) -> Result<Vec<(RobotInfo, RobotReach)>, Error> {
+        self.0.metadata.read(|rows| {
+            let (at, is_admin) = self.inspected_robots(rows, actor, namespace)?;
+            let named = rows.scan(&ROBOT_NAMES, &(at,), None, usize::MAX)?;
+            let infos = named.into_iter().map(|(_, id)| {
+                let user = accounts::get(rows, id)?.ok_or(Error::Corrupt("users"))?;
+                let robot = rows.get(&ROBOTS, &id)?.ok_or(Error::Corrupt("robots"))?;
+                Ok((info(user, robot, is_admin)?, reach(rows, id, at)?))
+            });
+            infos.collect()
+        })
+    }
+
     /// One robot, for who administers the namespace or reads everything.
     ///
     /// # Errors
@@ -321,6 +351,15 @@ impl Registry {
         tracing::info!(%actor, robot = %format!("{namespace}+{short_name}"), "robot deleted");
         Ok(())
     }
+}
+
+fn reach(rows: &ReadTxn, id: PrincipalId, at: NamespaceId) -> Result<RobotReach, Error> {
+    let memberships = rows.scan(&MEMBERSHIPS, &(id, at), None, usize::MAX)?;
+    let teams = memberships
+        .into_iter()
+        .map(|((_, _, team), ())| Ok(rows.get(&TEAMS, &team)?.ok_or(Error::Corrupt("teams"))?.name));
+    let teams = teams.collect::<Result<_, Error>>()?;
+    Ok(RobotReach { teams, repositories: granted_paths(rows, id, at)? })
 }
 
 fn info(user: User, robot: Robot, is_admin: bool) -> Result<RobotInfo, Error> {

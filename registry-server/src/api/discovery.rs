@@ -22,6 +22,9 @@ const REFUSALS: [(u16, &str); 7] = [
 /// The same of operations that read a body.
 const REFUSALS_OF_BODIES: [(u16, &str); 2] = [(413, "The body is too large"), (415, "The body is not JSON")];
 
+/// The same of operations below a repository: a name without a namespace takes the next word of the path for its own.
+const REFUSALS_BELOW_REPOSITORIES: [(u16, &str); 1] = [(405, "Another path, which answers other methods")];
+
 const INTERNAL: &[Parameter] =
     &[("internal", Schema::Flag, "Whether to show what the API's own pages call as well.")];
 
@@ -192,8 +195,13 @@ fn answers(operation: &Description, dialect: Dialect, definitions: &mut Map<Stri
         answers.insert(status.to_string(), answer);
     };
     answer(status, "Successful invocation", &["application/json"], success);
+    if operation.may_be_null {
+        answer(200, "Nothing of that name", &["application/json"], Some(Schema::Null));
+    }
     let bodies = if operation.body.is_some() { REFUSALS_OF_BODIES.as_slice() } else { &[] };
-    for (status, text) in REFUSALS.iter().chain(bodies) {
+    let is_below = operation.path.contains("{repository}/");
+    let below = if is_below { REFUSALS_BELOW_REPOSITORIES.as_slice() } else { &[] };
+    for (status, text) in REFUSALS.iter().chain(bodies).chain(below) {
         let media_types: &[&str] = match status {
             403 => &["application/json", "text/html"],
             429 => &["application/json", "text/plain"],

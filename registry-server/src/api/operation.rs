@@ -70,6 +70,8 @@ pub struct Description {
     pub(super) body: Option<(Schema, bool)>,
     /// The status where all went well, and what is sent then.
     pub(super) success: (u16, Option<Schema>),
+    /// Whether what is not there is answered with 200 and null.
+    pub(super) may_be_null: bool,
     /// Whether only those see it who ask for internal operations as well.
     pub(super) is_internal: bool,
     pub(super) needs_fresh_login: bool,
@@ -126,6 +128,7 @@ impl Operation {
             query: &[],
             body: None,
             success: (status, None),
+            may_be_null: false,
             is_internal: false,
             needs_fresh_login: false,
         };
@@ -165,6 +168,12 @@ impl Operation {
     /// The status where all went well, if it is not the method's usual one: 204 for `DELETE`, 200 for the others.
     pub(super) fn status(mut self, status: u16) -> Self {
         self.description.success.0 = status;
+        self
+    }
+
+    /// What is not there, or not for the caller, is answered with 200 and null.
+    pub(super) fn or_null(mut self) -> Self {
+        self.description.may_be_null = true;
         self
     }
 

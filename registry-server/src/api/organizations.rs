@@ -71,11 +71,13 @@ const MEMBER: Schema = Schema::Named(
     ),
 );
 const MEMBERS: Schema = Schema::Object(&[("members", Schema::List(&MEMBER))], &[]);
+const COLLABORATORS: Schema = Schema::Object(&[("collaborators", Schema::List(&MEMBER))], &[]);
 
 /// What is answered here.
 pub(super) fn registered() -> Vec<Operation> {
     const ORG: &str = "/api/v1/organization/{orgname}";
     const MEMBERS_AT: &str = "/api/v1/organization/{orgname}/members";
+    const COLLABORATORS_AT: &str = "/api/v1/organization/{orgname}/collaborators";
     const MEMBER_AT: &str = "/api/v1/organization/{orgname}/members/{membername}";
     vec![
         Operation::post("/api/v1/organization", "createOrganization", create, "Creates an organization.")
@@ -95,6 +97,14 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get(MEMBERS_AT, "getOrganizationMembers", members, "Who is in an organization's teams.")
             .scope(Scope::OrgAdmin)
             .gives(MEMBERS),
+        Operation::get(
+            COLLABORATORS_AT,
+            "getOrganizationCollaborators",
+            collaborators,
+            "Users outside its teams.",
+        )
+        .scope(Scope::OrgAdmin)
+        .gives(COLLABORATORS),
         Operation::get(MEMBER_AT, "getOrganizationMember", one_member, "A member of an organization.")
             .scope(Scope::OrgAdmin)
             .gives(MEMBER),
@@ -209,6 +219,25 @@ pub(super) async fn members(
     let members = app.call(move |registry| registry.members(&actor, &name)).await?;
     let members: Vec<Value> = members.iter().filter(|info| !info.is_robot).map(member).collect();
     Ok(Json(json!({ "members": members })).into_response())
+}
+
+/// `GET /api/v1/organization/<org>/collaborators`: users with roles on its repositories who are in no team.
+async fn collaborators(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), organization(&name)?);
+    let found = app.call(move |registry| registry.collaborators(&actor, &name)).await?;
+    let views = found.iter().map(|info| {
+        json!({
+            "kind": "user",
+            "name": info.name,
+            "avatar": Avatar::of("user", &info.name),
+            "repositories": info.repositories,
+        })
+    });
+    Ok(Json(json!({ "collaborators": views.collect::<Vec<_>>() })).into_response())
 }
 
 /// `GET /api/v1/organization/<org>/members/<name>`.

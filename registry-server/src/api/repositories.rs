@@ -15,7 +15,8 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::operation::{Operation, Parameter, Scope};
 use super::routes::{Asked, Named};
-use super::schema::{SUCCESS, Schema};
+use super::schema::{REFUSAL, SUCCESS, Schema};
+use super::stars;
 use crate::app::App;
 
 /// Repositories of a page (Quay).
@@ -45,7 +46,11 @@ const ROW: Schema = Schema::Named(
             ("kind", Schema::OneOf(&["image"])),
             ("state", STATE),
         ],
-        &[],
+        &[
+            ("last_modified", Schema::OrNull(&Schema::Whole)),
+            ("popularity", Schema::Number),
+            ("is_starred", Schema::Flag),
+        ],
     ),
 );
 const ROWS: Schema = Schema::Object(&[("repositories", Schema::List(&ROW))], &[("next_page", Schema::Text)]);
@@ -75,6 +80,10 @@ const DESCRIPTION: Schema =
     Schema::Named("RepoUpdate", &Schema::Object(&[("description", Schema::Text)], &[]));
 const LISTED: &[Parameter] = &[
     ("namespace", Schema::Text, "Only repositories of this namespace."),
+    ("starred", Schema::Flag, "Only those that the caller starred."),
+    ("public", Schema::Flag, "Without a namespace: all that the caller sees."),
+    ("last_modified", Schema::Flag, "Whether to tell when a tag was set last."),
+    ("popularity", Schema::Flag, "Whether to tell how much a repository is used."),
     ("next_page", Schema::Text, "What the page before gave."),
 ];
 
@@ -89,7 +98,16 @@ pub(super) fn registered() -> Vec<Operation> {
     const CHANGE_VISIBILITY: Schema =
         Schema::Named("ChangeVisibility", &Schema::Object(&[("visibility", VISIBILITY)], &[]));
     const CHANGE_STATE: Schema = Schema::Named("ChangeRepoState", &Schema::Object(&[("state", STATE)], &[]));
-    vec![
+    const TOKENS: &str = "/api/v1/repository/{repository}/tokens";
+    const TOKEN: &str = "/api/v1/repository/{repository}/tokens/{code}";
+    let gone = [
+        Operation::get(TOKENS, "listRepoTokens", no_tokens, "Is no longer there."),
+        Operation::post(TOKENS, "createToken", no_tokens, "Is no longer there."),
+        Operation::get(TOKEN, "getTokens", no_tokens, "Is no longer there."),
+        Operation::put(TOKEN, "changeToken", no_tokens, "Is no longer there."),
+        Operation::delete(TOKEN, "deleteToken", no_tokens, "Is no longer there."),
+    ];
+    let mut all = vec![
         Operation::post(ALL, "createRepo", create, "Creates a repository.")
             .scope(Scope::RepoCreate)
             .takes(NEW)
@@ -122,7 +140,9 @@ pub(super) fn registered() -> Vec<Operation> {
             .scope(Scope::RepoAdmin)
             .takes(CHANGE_STATE)
             .gives(SUCCESS),
-    ]
+    ];
+    all.extend(gone.map(|operation| operation.scope(Scope::RepoAdmin).status(410).gives(REFUSAL)));
+    all
 }
 
 /// The repository of a path; what is no name is the name of none.
@@ -165,7 +185,7 @@ async fn get(
     let mut view = row(&info);
     for (key, value) in [
         ("is_organization", json!(is_organization)),
-        ("is_starred", json!(false)),
+        ("is_starred", json!(info.is_starred.unwrap_or(false))),
         ("status_token", json!("")),
         ("trust_enabled", json!(false)),
         ("tag_expiration_s", json!(app.registry.settings().tag_window_ms / 1000)),
@@ -277,26 +297,76 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
-/// `GET /api/v1/repository?namespace=…`.
+/// What a list of repositories tells besides.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    last_modified: bool,
+    popularity: bool,
+}
+
+fn told_row(info: &RepositoryInfo, told: Told) -> Value {
+    let mut row = row(info);
+    if told.last_modified {
+        row["last_modified"] = json!(info.last_modified_ms.map(|ms| ms / 1000));
+    }
+    if told.popularity {
+        // Quay's own counts nothing either until its workers did.
+        row["popularity"] = json!(0.0);
+    }
+    if let Some(is_starred) = info.is_starred {
+        row["is_starred"] = json!(is_starred);
+    }
+    row
+}
+
+/// `GET /api/v1/repository`: those of a namespace, those that the caller starred, or all that the caller sees.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     asked: Asked,
 ) -> Result<Response, ApiError> {
     caller.check_anonymous_access(&app)?;
-    let namespace = asked
-        .text("namespace")
-        .ok_or_else(|| ApiError::invalid("namespace, starred or public must be given"))?;
-    let Ok(namespace) = namespace.parse::<NamespaceName>() else {
-        return Ok(Json(json!({ "repositories": [] })).into_response());
+    let (found, next) = if asked.flag("starred") {
+        if caller.account().is_none() {
+            return Err(ApiError::refused("Only who is signed in has starred repositories"));
+        }
+        let page = stars::starred(&app, &caller, &asked).await?;
+        (page.repositories, page.next.map(|next| next.to_string()))
+    } else {
+        listed(&app, &caller, &asked).await?
     };
-    let (actor, after) = (caller.actor(), asked.text("next_page").map(str::to_owned));
-    let found =
-        app.call(move |registry| registry.repositories(&actor, &namespace, after.as_deref(), PAGE)).await?;
-    let rows: Vec<Value> = found.repositories.iter().map(row).collect();
+    let told = Told { last_modified: asked.flag("last_modified"), popularity: asked.flag("popularity") };
+    let rows: Vec<Value> = found.iter().map(|info| told_row(info, told)).collect();
     let mut answer = json!({ "repositories": rows });
-    if let Some(last) = found.repositories.last().filter(|_| found.has_more) {
-        answer["next_page"] = json!(last.path);
+    if let Some(next) = next {
+        answer["next_page"] = json!(next);
     }
     Ok(Json(answer).into_response())
+}
+
+type Listed = (Vec<RepositoryInfo>, Option<String>);
+
+async fn listed(app: &Arc<App>, caller: &Caller, asked: &Asked) -> Result<Listed, ApiError> {
+    let (actor, after) = (caller.actor(), asked.text("next_page").map(str::to_owned));
+    let Some(namespace) = asked.text("namespace") else {
+        if !asked.flag("public") {
+            return Err(ApiError::invalid("namespace, starred or public must be given"));
+        }
+        // What does not name a repository is the first page.
+        let after = after.and_then(|name| app.repository(&name).ok());
+        let found = app.call(move |registry| registry.all_repositories(&actor, after.as_ref(), PAGE)).await?;
+        let last = found.repositories.last().filter(|_| found.has_more);
+        let next = last.map(|last| format!("{}/{}", last.namespace, last.path));
+        return Ok((found.repositories, next));
+    };
+    let Ok(namespace) = namespace.parse::<NamespaceName>() else { return Ok((Vec::new(), None)) };
+    let found =
+        app.call(move |registry| registry.repositories(&actor, &namespace, after.as_deref(), PAGE)).await?;
+    let next = found.repositories.last().filter(|_| found.has_more).map(|last| last.path.clone());
+    Ok((found.repositories, next))
+}
+
+/// `…/tokens`: Quay had access tokens there once.
+async fn no_tokens(_: Caller) -> ApiError {
+    ApiError::plain(StatusCode::GONE, "Handling of access tokens is no longer supported")
 }

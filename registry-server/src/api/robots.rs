@@ -7,23 +7,25 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{Error, NewRobot, RobotInfo};
+use registry_core::{Error, NewRobot, RobotInfo, RobotReach};
 use serde_json::{Map, Value, json};
 
+use super::avatar::Avatar;
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::date;
 use super::error::ApiError;
-use super::operation::{Operation, Scope};
+use super::operation::{Operation, Parameter, Scope};
 use super::organizations::organization;
-use super::routes::Named;
-use super::schema::Schema;
+use super::routes::{Asked, Named};
+use super::schema::{AVATAR, Schema};
 use super::teams::{REPOSITORY_ROLES, repository_roles};
 use crate::app::App;
 
 /// The longest description, in characters (Quay).
 const DESCRIPTION_MAX_CHARS: usize = 255;
 
+const TEAM: Schema = Schema::Object(&[("name", Schema::Text), ("avatar", AVATAR)], &[]);
 const ROBOT: Schema = Schema::Named(
     "Robot",
     &Schema::Object(
@@ -35,12 +37,19 @@ const ROBOT: Schema = Schema::Named(
         ],
         &[
             ("token", Schema::Text),
+            ("teams", Schema::List(&TEAM)),
+            ("repositories", Schema::List(&Schema::Text)),
             ("unstructured_metadata", Schema::OrNull(&Schema::Open)),
             ("usable_elsewhere", Schema::Flag),
         ],
     ),
 );
 const ROBOTS: Schema = Schema::Object(&[("robots", Schema::List(&ROBOT))], &[]);
+const LISTED: &[Parameter] = &[
+    ("permissions", Schema::Flag, "Whether to tell teams and repositories of each."),
+    ("token", Schema::Flag, "Whether to show the tokens, as long as it is not false."),
+    ("limit", Schema::Whole, "How many at most."),
+];
 const NEW: Schema = Schema::Named(
     "CreateRobot",
     &Schema::Object(
@@ -61,7 +70,7 @@ macro_rules! operations_on_robots {
         const RENEWED: &str = concat!($base, "/robots/{robot_shortname}/regenerate");
         let [list, one, new, old, granted, renewed] = [$($id),+];
         let all = vec![
-            Operation::get(concat!($base, "/robots"), list, $list, "The robots.").gives(ROBOTS),
+            Operation::get(concat!($base, "/robots"), list, $list, "The robots.").query(LISTED).gives(ROBOTS),
             Operation::get(ONE, one, get, "A robot.").gives(ROBOT),
             Operation::put(ONE, new, create, "Creates a robot.").may_take(NEW).status(201).gives(ROBOT),
             Operation::delete(ONE, old, delete, "Deletes a robot."),
@@ -145,24 +154,58 @@ pub(super) struct At {
 }
 
 /// `GET /api/v1/organization/<org>/robots`.
-pub(super) async fn list(
+async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Named(org): Named<String>,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    listed(&app, &caller, Some(&org)).await
+    listed(&app, &caller, Some(&org), &asked).await
 }
 
 /// `GET /api/v1/user/robots`.
-pub(super) async fn list_own(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    listed(&app, &caller, None).await
+async fn list_own(State(app): State<Arc<App>>, caller: Caller, asked: Asked) -> Result<Response, ApiError> {
+    listed(&app, &caller, None, &asked).await
 }
 
-async fn listed(app: &Arc<App>, caller: &Caller, org: Option<&str>) -> Result<Response, ApiError> {
+async fn listed(
+    app: &Arc<App>,
+    caller: &Caller,
+    org: Option<&str>,
+    asked: &Asked,
+) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), namespace(caller, org)?);
-    let robots = app.call(move |registry| registry.robots(&actor, &name)).await?;
-    let robots: Vec<_> = robots.iter().map(|info| view(info, app)).collect();
-    Ok(Json(json!({ "robots": robots })).into_response())
+    let wants_reach = asked.flag("permissions");
+    let robots: Vec<(RobotInfo, Option<RobotReach>)> = app
+        .call(move |registry| {
+            if wants_reach {
+                match registry.robots_with_reach(&actor, &name) {
+                    // Who only belongs there is told which robots there are.
+                    Err(Error::DeniedInNamespace { .. }) => {}
+                    robots => {
+                        return Ok(robots?.into_iter().map(|(robot, reach)| (robot, Some(reach))).collect());
+                    }
+                }
+            }
+            let robots = registry.robots(&actor, &name)?;
+            Ok(robots.into_iter().map(|robot| (robot, None)).collect())
+        })
+        .await?;
+    let shows_token = asked.optional_flag("token").unwrap_or(true);
+    let some = robots.iter().take(asked.number("limit").unwrap_or(usize::MAX));
+    let views = some.map(|(robot, reach)| {
+        let mut view = view(robot, app);
+        if !shows_token {
+            view.remove("token");
+        }
+        if let Some(reach) = reach {
+            let team = |name: &String| json!({ "name": name, "avatar": Avatar::of("team", name) });
+            view.insert("teams".into(), reach.teams.iter().map(team).collect());
+            view.insert("repositories".into(), json!(reach.repositories));
+        }
+        Value::Object(view)
+    });
+    Ok(Json(json!({ "robots": views.collect::<Vec<_>>() })).into_response())
 }
 
 /// `GET …/robots/<short>`.

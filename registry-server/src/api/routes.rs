@@ -1,6 +1,7 @@
 //! How operations become routes, and what every answer of `/api/v1` has.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,11 +9,11 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::routing::options;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderValue,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderValue, USER_AGENT, VARY,
 };
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Uri};
+use hyper::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
@@ -20,9 +21,7 @@ use super::operation::{Description, Operation};
 use crate::app::App;
 use crate::wire::query::Query;
 
-/// What lies below it has a repository's name in its path, which may contain slashes.
-const BELOW: &str = "/api/v1/repository/";
-/// The repository in a template.
+/// The repository in a template: its name may contain slashes.
 const REPOSITORY: &str = "{repository}";
 
 /// The routes of the operations: each path with and without a slash at the end, since clients send either; `OPTIONS` is
@@ -41,37 +40,40 @@ pub(super) fn router(operations: Vec<Operation>) -> Router<Arc<App>> {
     router
 }
 
-/// What may stand behind a repository in a path.
+/// Where repositories stand in paths, and what may stand behind them.
 #[derive(Debug)]
-pub(super) struct BelowRepositories {
-    tails: Vec<Vec<&'static str>>,
-    /// Whole paths that look as if they named a repository.
+pub(super) struct Repositories {
+    /// By what stands before a repository: the longest first, since a repository's name ends where the longest path that
+    /// means something begins.
+    tails: BTreeMap<&'static str, Vec<Vec<&'static str>>>,
+    /// Paths that look as if they named a repository and do not.
     fixed: BTreeSet<&'static str>,
 }
 
-impl BelowRepositories {
+impl Repositories {
     pub(super) fn of(operations: &[Description]) -> Self {
-        let below: BTreeSet<&str> = operations.iter().filter_map(|at| at.path.strip_prefix(BELOW)).collect();
-        let (mut tails, mut fixed) = (Vec::new(), BTreeSet::new());
-        for template in below {
-            match template.strip_prefix(REPOSITORY) {
-                Some(tail) => tails.push(tail.split('/').skip(1).collect()),
-                None => _ = fixed.insert(template),
+        let (mut tails, mut fixed) = (BTreeMap::<_, Vec<Vec<&str>>>::new(), BTreeSet::new());
+        for path in operations.iter().map(|at| at.path).collect::<BTreeSet<_>>() {
+            match path.split_once(REPOSITORY) {
+                Some((before, tail)) => {
+                    tails.entry(before).or_default().push(tail.split('/').skip(1).collect())
+                }
+                None => _ = fixed.insert(path),
             }
         }
-        // The longest first: a repository's name ends where the longest path that means something begins.
-        tails.sort_unstable_by_key(|tail: &Vec<&str>| std::cmp::Reverse(tail.len()));
+        tails.values_mut().for_each(|tails| tails.sort_unstable_by_key(|tail| Reverse(tail.len())));
         Self { tails, fixed }
     }
 
     /// The path as the router knows it, with the repository's name in one segment; none for other paths. Generated clients
     /// send the name so already.
     fn canonical(&self, path: &str) -> Option<String> {
-        let below = path.strip_prefix(BELOW)?.replace("%2F", "/").replace("%2f", "/");
-        let below = below.trim_end_matches('/');
-        if below.is_empty() || self.fixed.contains(below) {
+        let (before, tails) = self.tails.iter().find(|(before, _)| path.starts_with(**before))?;
+        let path = path.trim_end_matches('/');
+        if self.fixed.contains(path) {
             return None;
         }
+        let below = path.strip_prefix(before)?.replace("%2F", "/").replace("%2f", "/");
         let parts: Vec<&str> = below.split('/').collect();
         let ends_in = |tail: &&Vec<&str>| {
             // A namespace and a repository are left.
@@ -79,10 +81,10 @@ impl BelowRepositories {
             let mut pairs = start.into_iter().flat_map(|start| parts[start..].iter().zip(tail.iter()));
             start.is_some() && pairs.all(|(part, wanted)| part == wanted || is_parameter(wanted, part))
         };
-        let tail = self.tails.iter().find(ends_in).map_or(0, Vec::len);
+        let tail = tails.iter().find(ends_in).map_or(0, Vec::len);
         let (name, rest) = parts.split_at(parts.len() - tail);
         let rest: String = rest.iter().flat_map(|part| ["/", part]).collect();
-        Some(format!("{BELOW}{}{rest}", name.join("%2F")))
+        Some(format!("{before}{}{rest}", name.join("%2F")))
     }
 
     /// Rewrites the path of a request for the router.
@@ -149,10 +151,16 @@ impl Asked {
     pub(super) fn optional_flag(&self, name: &str) -> Option<bool> {
         self.text(name).map(|text| !["false", "False", "FALSE", "0", "", "null"].contains(&text))
     }
+
+    /// A whole number that is not negative; none if there is none.
+    pub(super) fn number(&self, name: &str) -> Option<usize> {
+        self.text(name)?.parse().ok()
+    }
 }
 
-/// Sets what every answer of `/api/v1` has. Any site may read what anybody may: a browser sends no cookie along.
-pub(super) fn complete(headers: &mut HeaderMap) {
+/// Sets what every answer of `/api/v1` has to a request from `site`. Any site may read what anybody may: a browser sends
+/// no cookie along. Those that are `trusted` may act for who is signed in.
+pub(super) fn complete(headers: &mut HeaderMap, site: Option<&HeaderValue>, trusted: &[String]) {
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_ALLOW_METHODS, "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
@@ -162,6 +170,27 @@ pub(super) fn complete(headers: &mut HeaderMap) {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if trusted.is_empty() {
+        return;
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(site) =
+        site.filter(|site| trusted.iter().any(|trusted| trusted.as_bytes() == site.as_bytes()))
+    {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, site.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        let more = "AUTHORIZATION, CONTENT-TYPE, X-REQUESTED-WITH, COOKIE, X-CSRF-TOKEN";
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(more));
+    }
+}
+
+/// Whether a browser asks for this by itself, and not through a script of a page: so it would for a link that another site
+/// shows.
+pub(super) fn is_opened_by_a_browser(head: &Parts) -> bool {
+    let agent = head.headers.get(USER_AGENT).map_or("", |agent| agent.to_str().unwrap_or_default());
+    let is_browser = agent.starts_with("Mozilla/") || agent.starts_with("Opera/");
+    let by_script = head.headers.get("x-requested-with").is_some_and(|by| by == "XMLHttpRequest");
+    head.method == Method::GET && is_browser && !by_script
 }
 
 #[cfg(test)]
@@ -171,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_path_below_a_repository_is_read_from_the_right() {
-        let below = BelowRepositories::of(operations());
+        const BELOW: &str = "/api/v1/repository/";
+        let below = Repositories::of(operations());
         for (path, canonical) in [
             ("acme/app", "acme%2Fapp"),
             ("acme/app/", "acme%2Fapp"),
@@ -195,5 +225,7 @@ mod tests {
         }
         assert_eq!(below.canonical("/api/v1/repository/"), None);
         assert_eq!(below.canonical("/api/v1/organization/acme"), None);
+        let starred = "/api/v1/user/starred/acme";
+        assert_eq!(below.canonical(&format!("{starred}/a/logs")), Some(format!("{starred}%2Fa%2Flogs")));
     }
 }

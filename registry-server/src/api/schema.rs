@@ -12,8 +12,12 @@ pub(super) enum Schema {
     Text,
     /// A whole number.
     Whole,
+    /// A number.
+    Number,
     /// A boolean.
     Flag,
+    /// Null.
+    Null,
     /// An object of which nothing more is said.
     Open,
     /// One of these texts.
@@ -57,7 +61,10 @@ impl Schema {
         match self {
             Self::Text => json!({ "type": "string" }),
             Self::Whole => json!({ "type": "integer" }),
+            Self::Number => json!({ "type": "number" }),
             Self::Flag => json!({ "type": "boolean" }),
+            Self::Null if dialect == Dialect::Swagger2 => json!({ "x-nullable": true }),
+            Self::Null => json!({ "type": "null" }),
             Self::Open => json!({ "type": "object" }),
             Self::OneOf(texts) => json!({ "type": "string", "enum": texts }),
             Self::OrNull(inner) => or_null(inner.json(dialect, definitions), dialect),

@@ -77,6 +77,9 @@ pub(super) async fn sign_in(
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
+    if !app.options.api.direct_login {
+        return Err(ApiError::missing());
+    }
     let (name, password) = (fields.text("username")?, fields.secret("password")?);
     let wrong = json!({ "needsEmailVerification": false, "invalidCredentials": true, "message": WRONG });
     // A robot's token is for clients of the registry, never for a browser (Quay).

@@ -111,6 +111,14 @@ impl Document {
             .collect()
     }
 
+    /// A list of texts, or one of them alone.
+    pub(super) fn text_or_texts(&mut self, key: &str) -> Result<Vec<(u64, String)>, ConfigError> {
+        match self.left.get(key) {
+            Some((_, Value::Text(_))) => Ok(self.text(key)?.into_iter().collect()),
+            _ => self.texts(key),
+        }
+    }
+
     /// A duration, in milliseconds.
     pub(super) fn duration_ms(&mut self, key: &str) -> Result<Option<u64>, ConfigError> {
         self.scalar(key, "a duration such as \"2w\"", units::duration_ms)

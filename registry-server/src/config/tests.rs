@@ -193,3 +193,20 @@ fn sessions_last_and_are_fresh_as_long_as_the_file_says() {
     assert_eq!((config.settings.session_timeout_ms, config.settings.fresh_login_timeout_ms), expected);
     assert!(!config.options.session_cookie_secure);
 }
+
+#[test]
+fn the_api_is_set_as_the_file_says() {
+    let text = "CORS_ORIGIN: [https://console.lab, 'http://a:8080']\nBROWSER_API_CALLS_XHR_ONLY: false\n\
+        FEATURE_DIRECT_LOGIN: false\nFEATURE_PARTIAL_USER_AUTOCOMPLETE: false\nFEATURE_SUPER_USERS: false";
+    let (config, warnings) = parse(text).unwrap();
+    let api = config.options.api;
+    assert_eq!(api.cors_origins, ["https://console.lab", "http://a:8080"]);
+    let on = [api.browser_calls_xhr_only, api.direct_login, api.partial_user_autocomplete, api.super_users];
+    assert_eq!((on, warnings), ([false; 4], Vec::new()));
+    assert_eq!(parse("CORS_ORIGIN: https://a").unwrap().0.options.api.cors_origins, ["https://a"]);
+    for wrong in
+        ["CORS_ORIGIN: '*'", "CORS_ORIGIN: [console.lab]", "CORS_ORIGIN: ['https://a/b']", "CORS_ORIGIN: 1"]
+    {
+        assert!(error(wrong).starts_with("config.yaml:1: CORS_ORIGIN: expected "), "{wrong}");
+    }
+}

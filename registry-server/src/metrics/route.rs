@@ -75,7 +75,7 @@ impl Route {
             "/v2" | "/v2/" => Self::Ping,
             "/v2/_catalog" => Self::Catalog,
             "/v2/auth" | "/v2/token" => Self::Token,
-            "/health" => Self::Health,
+            "/health" | "/status" => Self::Health,
             "/metrics" => Self::Metrics,
             _ => match path.strip_prefix("/v2/") {
                 Some(below) => Self::in_repository(below),

@@ -104,3 +104,43 @@ fn every_route_answers_with_and_without_a_slash_at_its_end() {
         browser.post(&server, &at("signout"), &json!({})).is(200);
     }
 }
+
+#[test]
+fn a_browser_reads_the_api_by_scripts_only() {
+    const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let server = Server::start();
+    let ask = |method: &str, target: &str| server.request(method, target).header("User-Agent", BROWSER);
+    ask("GET", "/api/v1/users/alice").send().is(400);
+    ask("GET", "/api/v1/users/alice").header("X-Requested-With", "XMLHttpRequest").send().is(200);
+    ask("OPTIONS", "/api/v1/users/alice").send().is(200);
+    server.get("/api/v1/users/alice").header("User-Agent", "curl/8").send().is(200);
+    for page in ["/config", "/health", "/csrf_token", "/.well-known/app-capabilities"] {
+        ask("GET", page).send().is(200);
+    }
+    let open = Server::with(|setup| setup.options.api.browser_calls_xhr_only = false);
+    open.get("/api/v1/users/alice").header("User-Agent", BROWSER).send().is(200);
+}
+
+#[test]
+fn only_sites_that_are_named_may_act_for_who_is_signed_in() {
+    let server = Server::with(|setup| setup.options.api.cors_origins = vec!["https://console.lab".into()]);
+    let ask = |origin: &str| server.get("/api/v1/users/alice").header("Origin", origin).send().is(200);
+    let trusted = ask("https://console.lab");
+    assert_eq!(trusted.header("access-control-allow-origin"), Some("https://console.lab"));
+    assert_eq!(trusted.header("access-control-allow-credentials"), Some("true"));
+    assert!(trusted.header("access-control-allow-headers").unwrap().contains("X-CSRF-TOKEN"));
+    for other in ["https://console.lab.evil", "http://console.lab", "null"] {
+        let answer = ask(other);
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{other}");
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        assert_eq!(answer.header("vary"), Some("Origin"));
+    }
+}
+
+#[test]
+fn a_site_may_do_without_passwords_of_its_own() {
+    let server = Server::with(|setup| setup.options.api.direct_login = false);
+    let mut browser = Browser::visitor(&server);
+    browser.sign_in(&server, "alice", PASSWORD).is(404);
+    assert_eq!(server.get("/config").send().json()["features"]["DIRECT_LOGIN"], false);
+}

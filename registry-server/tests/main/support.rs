@@ -9,7 +9,7 @@ use registry_core::oci::{Algorithm, Digest, NamespaceName, RepositoryName};
 use registry_core::simulation::SimulatedDisk;
 use registry_core::{Actor, Clock, Entropy, Error, NewUser, Principal, Registry, Settings};
 use registry_server::admission::AdmissionLimits;
-use registry_server::app::{App, Options};
+use registry_server::app::{ApiOptions, App, Options};
 use registry_server::auth::setup_code::SetupCode;
 use registry_server::auth::{Auth, password};
 use registry_server::lanes::Lanes;
@@ -68,6 +68,7 @@ impl Default for Setup {
                 user_creation: true,
                 user_rename: false,
                 session_cookie_secure: false,
+                api: ApiOptions::default(),
                 log_requests: false,
                 metrics_token: None,
                 admission: AdmissionLimits::default(),
