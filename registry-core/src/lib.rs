@@ -28,16 +28,16 @@ pub use entropy::Entropy;
 pub use error::Error;
 pub use model::keys::{PrototypeId, UploadId};
 pub use registry::{
-    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, ManifestContent, ManifestInfo,
-    MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission, Precondition,
-    PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole,
-    RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To,
-    UploadWriter,
+    Account, AccountChange, AccountInfo, BlobInfo, CatalogPage, Delegate, Export, ManifestContent,
+    ManifestInfo, MemberInfo, Mounted, NewPrototype, NewRobot, NewUser, OrganizationInfo, Permission,
+    Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo,
+    RepositoryRole, RobotInfo, RobotToken, Session, SessionId, Swept, TagsPage, TeamInfo, TeamMember,
+    TeamMembers, To, UploadWriter,
 };
-pub use settings::Settings;
+pub use settings::{Audited, Settings};
 pub use trail::{
     Event, EventCount, EventCursor, EventQuery, EventScope, EventStream, EventsPage, Named, Observed, Origin,
-    Pull, Streamed,
+    Pull, Refused, SignIn, SignInOutcome, SignInWay, Streamed,
 };
 
 /// What tests of durability need: a disk in memory on which the power can be cut.

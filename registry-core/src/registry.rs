@@ -39,6 +39,7 @@ pub use robots::{NewRobot, RobotInfo, RobotToken};
 pub use sessions::{Session, SessionId};
 pub use tags::TagsPage;
 pub use teams::{TeamInfo, TeamMember, TeamMembers};
+pub use trail::Export;
 pub use uploads::UploadWriter;
 
 use crate::content::Content;
@@ -50,7 +51,7 @@ use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
 use crate::model::totals;
 use crate::statistics::{Statistics, Stored};
-use crate::trail::{Archives, Origin};
+use crate::trail::{Archives, Exports, Origin};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -166,6 +167,7 @@ impl Registry {
         )?;
         let logs = Metadata::open(Arc::clone(&disk), directory.join("logs.redb"), trail::CACHE_BYTES)?;
         let archives = Archives::new(Arc::clone(&disk), directory);
+        let exports = Exports::new(Arc::clone(&disk), directory);
         // A relative path of one component lies in the working directory.
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
         disk.sync_directory(parent.unwrap_or(Path::new(".")), SyncPoint::DataDirectory)?;
@@ -179,7 +181,7 @@ impl Registry {
             hashing,
             saving,
             wake: Arc::default(),
-            trail: trail::Trail::new(logs, archives),
+            trail: trail::Trail::new(logs, archives, exports),
             trail_wake: Arc::default(),
             last_worked: Mutex::default(),
             needs_sweep: AtomicBool::new(!was_stopped),
