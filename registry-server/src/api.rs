@@ -5,6 +5,7 @@ mod body;
 mod caller;
 mod cookie;
 mod error;
+mod exports;
 mod health;
 mod initialize;
 mod logs;
@@ -34,6 +35,7 @@ use tower::ServiceExt;
 use self::body::media_type;
 use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
+pub(crate) use self::logs::event_line;
 use self::routes::Routes;
 use crate::admission::{Admission, Busy, Client};
 use crate::app::App;
@@ -81,6 +83,8 @@ fn organization_routes() -> Router<Arc<App>> {
         .both("/api/v1/organization", post(organizations::create))
         .both("/api/v1/user/logs", get(logs::own))
         .both("/api/v1/user/aggregatelogs", get(logs::counted_own))
+        .both("/api/v1/user/exportlogs", post(exports::own))
+        .both(&format!("{ORG}/exportlogs"), post(exports::of_organization))
         .both("/api/v1/superuser/logs", get(logs::everywhere))
         .both("/api/v1/superuser/aggregatelogs", get(logs::counted_everywhere))
         .both(&format!("{ORG}/logs"), get(logs::in_organization))
@@ -124,6 +128,9 @@ pub(crate) async fn answer(
     head.extensions.insert(from);
     head.extensions.insert(origin.clone());
     head.extensions.insert(client);
+    if head.uri.path().starts_with(exports::EXPORTED) {
+        return exported(app, client, &head).await;
+    }
     let answered = routed(&app.admission, client, router, Request::from_parts(head, body)).await;
     let mut response = answered.unwrap_or_else(|refusal| refusal);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
@@ -134,6 +141,19 @@ pub(crate) async fn answer(
     }
     if is_api {
         routes::complete(response.headers_mut());
+    }
+    harden(&mut response);
+    response
+}
+
+/// What is sent as it is read, past the routes, whose answers are in memory.
+async fn exported(app: &App, client: Client, head: &Parts) -> Response<Body> {
+    let mut response = match app.admission.enter(client).await {
+        Ok(_turn) => exports::send(app, head).await,
+        Err(refusal) => busy(refusal),
+    };
+    if head.method == Method::HEAD {
+        keep_length_only(&mut response);
     }
     harden(&mut response);
     response

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
-use registry_core::{Error, Origin as TrailOrigin, Registry};
+use registry_core::{Error, Origin as TrailOrigin, Registry, SignIn, SignInOutcome, SignInWay};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task_local;
 
@@ -12,6 +12,7 @@ use crate::auth::Auth;
 use crate::lanes::{Lane, LaneError, Lanes};
 use crate::metrics::Metrics;
 use crate::origin::Origins;
+use crate::outbound::Outbound;
 use crate::v2::PIECE_BYTES;
 use crate::wire::secret::Secret;
 
@@ -39,6 +40,10 @@ pub struct Options {
     pub metrics_token: Option<Secret>,
     /// What may be under way at once.
     pub admission: AdmissionLimits,
+    /// Whether logs can be exported (`FEATURE_LOG_EXPORT`).
+    pub log_export: bool,
+    /// What may be connected to (`SSRF_ALLOWED_HOSTS`).
+    pub outbound: Outbound,
 }
 
 task_local! {
@@ -63,6 +68,8 @@ pub struct App {
     pub metrics: Metrics,
     /// A piece of an upload holds one while it waits for the disk.
     pub upload_pieces: Arc<Semaphore>,
+    /// Held by the export of logs that is being written.
+    pub exporting: Arc<Semaphore>,
     /// Held by each upload under way, so that a stop can wait for them.
     pub uploading: mpsc::Sender<()>,
 }
@@ -74,12 +81,20 @@ impl App {
         let upload_pieces = Arc::new(Semaphore::new(UPLOAD_PIECES));
         let admission = Admission::new(&options.admission);
         let metrics = Metrics::new(registry.now_ms());
-        (Self { registry, auth, lanes, options, admission, metrics, upload_pieces, uploading }, uploads_ended)
+        let exporting = Arc::new(Semaphore::new(1));
+        let app =
+            Self { registry, auth, lanes, options, admission, metrics, upload_pieces, exporting, uploading };
+        (app, uploads_ended)
     }
 
     /// Answers a request that came from `origin`, which the audit trail names with whatever the answer changes.
     pub(crate) async fn on_behalf_of<F: Future>(&self, origin: TrailOrigin, answer: F) -> F::Output {
         BY_REQUEST.scope(self.registry.by(origin), answer).await
+    }
+
+    /// Notes in the audit trail how a sign-in went, which waits for nothing.
+    pub(crate) fn record_sign_in(&self, way: SignInWay, name: &str, outcome: SignInOutcome) {
+        self.by_request().record_sign_in(&SignIn { way, name: name.to_owned(), outcome });
     }
 
     /// The registry, as the request calls it that is being answered.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use registry_core::oci::RepositoryName;
-use registry_core::{Error, Registry};
+use registry_core::{Action, Error, Refused, Registry};
 
 use crate::admission::{Client, Turn};
 use crate::app::App;
@@ -110,17 +110,21 @@ async fn route(
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
     let caller = app.auth.caller(app, client, &head, origin).await?;
     let call = Call { app: Arc::clone(app), head, query, caller, turn };
-    match path {
+    let reply = match &path {
         V2Path::Ping => call.ping().await,
         V2Path::Catalog => call.catalog().await,
-        V2Path::Blob { name, digest } => call.blob(&name, &digest).await,
-        V2Path::UploadStart { name } => call.start_upload(&name, body).await,
-        V2Path::Upload { name, id } => call.upload(&name, &id, body).await,
-        V2Path::Manifest { name, reference } => call.manifest(&name, &reference, body).await,
-        V2Path::Tags { name } => call.tags(&name).await,
-        V2Path::Referrers { name, digest } => call.referrers(&name, &digest).await,
+        V2Path::Blob { name, digest } => call.blob(name, digest).await,
+        V2Path::UploadStart { name } => call.start_upload(name, body).await,
+        V2Path::Upload { name, id } => call.upload(name, id, body).await,
+        V2Path::Manifest { name, reference } => call.manifest(name, reference, body).await,
+        V2Path::Tags { name } => call.tags(name).await,
+        V2Path::Referrers { name, digest } => call.referrers(name, digest).await,
         V2Path::Token | V2Path::Unknown => Err(unknown_path()),
+    };
+    if let Err(refusal) = &reply {
+        call.note_refused(&path, refusal);
     }
+    reply
 }
 
 /// The scope that a token for this request has to be asked for (Docker's token protocol).
@@ -180,6 +184,26 @@ impl Call {
         let (actor, at) = (self.caller.actor, repository.clone());
         self.ask(move |registry| registry.check_push(&actor, &at)).await?;
         Ok(repository)
+    }
+
+    /// Notes in the audit trail that a pull, a push or a deletion was refused. The first answer that a client gets,
+    /// which tells it how to sign in, is none.
+    fn note_refused(&self, path: &V2Path, refusal: &Refusal) {
+        let (name, reference, action) = match (path, self.head.method.as_str()) {
+            (V2Path::Manifest { name, reference }, "PUT") => (name, Some(reference), Action::Push),
+            (V2Path::Manifest { name, reference }, "DELETE") => (name, Some(reference), Action::Delete),
+            (V2Path::Manifest { name, reference }, _) => (name, Some(reference), Action::Pull),
+            (V2Path::UploadStart { name }, _) => (name, None, Action::Push),
+            _ => return,
+        };
+        let is_told_to_sign_in = refusal.status == StatusCode::UNAUTHORIZED && !self.caller.has_credential;
+        if is_told_to_sign_in || !refusal.status.is_client_error() {
+            return;
+        }
+        let Ok(repository) = self.app.repository(name) else { return };
+        let (actor, reference) = (self.caller.actor, reference.cloned());
+        let message = refusal.message().to_owned();
+        self.app.by_request().record_refused(&Refused { action, actor, repository, reference, message });
     }
 
     /// Asks the registry for what costs a few rows.

@@ -35,6 +35,8 @@ mod killed;
 mod lab;
 #[path = "main/limits.rs"]
 mod limits;
+#[path = "main/logs.rs"]
+mod logs;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/metrics.rs"]

@@ -13,7 +13,7 @@ use crate::model::keys::NamespaceId;
 use crate::oci::{Algorithm, Digest};
 
 /// Exports of one namespace that are kept at once, those being written among them: nobody fills the disk with them.
-const KEPT: usize = 2;
+const KEPT: usize = 8;
 /// How long one is kept.
 const KEPT_MS: u64 = DAY_MS;
 /// The end of a finished file's name, and of one that is being written.

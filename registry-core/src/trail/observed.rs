@@ -86,6 +86,14 @@ struct WaitingPull {
     times: u64,
 }
 
+/// A sign-in or a refusal that waits, with how many alike ones there were, and which of those that wait it is.
+#[derive(Debug)]
+struct Attempt {
+    first: Waiting,
+    times: u64,
+    number: usize,
+}
+
 /// What waits to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(Mutex<State>);
@@ -97,7 +105,7 @@ struct State {
     pulls: HashMap<Asked, WaitingPull>,
     /// Sign-ins and refusals by all that they say and the address: each with when the first of its kind was, and how many
     /// there were.
-    attempts: HashMap<(Observed, String), (Waiting, u64)>,
+    attempts: HashMap<(Observed, String), Attempt>,
     allowance: Allowance,
     /// Failures beyond the allowance.
     unrecorded: u64,
@@ -169,7 +177,9 @@ impl Queue {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = std::mem::take(&mut state.waiting);
         waiting.extend(state.take_unrecorded(now_ms));
-        waiting.extend(state.attempts.drain().map(|(_, (mut first, times))| {
+        let mut attempts: Vec<Attempt> = state.attempts.drain().map(|(_, attempt)| attempt).collect();
+        attempts.sort_by_key(|attempt| attempt.number);
+        waiting.extend(attempts.into_iter().map(|Attempt { mut first, times, .. }| {
             first.observed.metadata = with_times(first.observed.metadata, times);
             first
         }));
@@ -212,8 +222,8 @@ impl State {
     fn push_attempt(&mut self, attempt: Waiting, is_failure: bool) -> bool {
         let address = attempt.origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default();
         let key = (attempt.observed.clone(), address);
-        if let Some((_, times)) = self.attempts.get_mut(&key) {
-            *times += 1;
+        if let Some(alike) = self.attempts.get_mut(&key) {
+            alike.times += 1;
             return false;
         }
         if is_failure && !self.allowance.take(attempt.time_ms) {
@@ -224,7 +234,8 @@ impl State {
             self.dropped += 1;
             return false;
         }
-        self.attempts.insert(key, (attempt, 1));
+        let number = self.attempts.len();
+        self.attempts.insert(key, Attempt { first: attempt, times: 1, number });
         self.is_half_full()
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use hyper::{Method, StatusCode, Uri};
 use registry_core::oci::{NamespaceName, RepositoryName};
 use registry_core::{Action, Actor, RepositoryInfo};
@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::error::ApiError;
+use super::exports;
 use super::logs::{self, Form};
 use super::permissions::{self, Grantee};
 use super::routes::Named;
 use crate::app::App;
+use crate::origin::Origin;
 use crate::wire::query::Query;
 
 /// Repositories of a page (Quay).
@@ -29,6 +31,7 @@ enum Wanted {
     Visibility,
     State,
     Logs(Form),
+    ExportLogs,
     Permissions(Grantee),
     Transitive(String),
 }
@@ -54,6 +57,7 @@ fn parsed(path: &str) -> (&str, Wanted) {
         [_, _, .., "changevisibility"] => (upto(1), Wanted::Visibility),
         [_, _, .., "changestate"] => (upto(1), Wanted::State),
         [_, _, .., "logs"] => (upto(1), Wanted::Logs(Form::Events)),
+        [_, _, .., "exportlogs"] => (upto(1), Wanted::ExportLogs),
         [_, _, .., "aggregatelogs"] => (upto(1), Wanted::Logs(Form::Counts)),
         _ => (path, Wanted::Itself),
     }
@@ -62,6 +66,7 @@ fn parsed(path: &str) -> (&str, Wanted) {
 /// Everything below `/api/v1/repository/<repository>`.
 pub(super) async fn below(
     State(app): State<Arc<App>>,
+    Extension(origin): Extension<Origin>,
     method: Method,
     uri: Uri,
     caller: Caller,
@@ -73,6 +78,9 @@ pub(super) async fn below(
     }
     let (name, wanted) = parsed(&path);
     let name = repository(&app, name)?;
+    if (&method, &wanted) == (&Method::POST, &Wanted::ExportLogs) {
+        return exports::of_repository(&app, &origin, &caller, name, &uri, &fields).await;
+    }
     let fields_if_any = has_body.then_some(fields);
     let body = |fields: Option<Fields>| fields.ok_or_else(ApiError::not_json);
     match (method.as_str(), wanted) {
@@ -237,6 +245,7 @@ mod tests {
             ("acme/app/", "acme/app", Wanted::Itself),
             ("acme/a/b/c", "acme/a/b/c", Wanted::Itself),
             ("acme/a/changevisibility", "acme/a", Wanted::Visibility),
+            ("acme/a/exportlogs", "acme/a", Wanted::ExportLogs),
             ("acme/changevisibility", "acme/changevisibility", Wanted::Itself),
             ("acme/a/b/changestate", "acme/a/b", Wanted::State),
             ("acme/a/permissions/user/", "acme/a", of(false, None)),

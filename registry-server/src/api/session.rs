@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
+use registry_core::{SignInOutcome, SignInWay};
 use serde_json::json;
 
 use super::body::Fields;
@@ -54,13 +55,15 @@ pub(super) async fn sign_in(
     let wrong = json!({ "needsEmailVerification": false, "invalidCredentials": true, "message": WRONG });
     // A robot's token is for clients of the registry, never for a browser (Quay).
     if name.contains('+') {
+        app.record_sign_in(SignInWay::Browser, name, SignInOutcome::Refused(WRONG));
         return Err(refused(SignInError::Wrong, wrong));
     }
-    let signed_in = app.auth.sign_in(&app, client, name, &password).await;
+    let signed_in = app.auth.sign_in(&app, client, SignInWay::Browser, name, &password).await;
     let principal = signed_in.map_err(|error| refused(error, wrong))?;
     let replaced = caller.session_id().cloned();
     let begin = app.call(move |registry| registry.begin_session(&principal, replaced.as_ref()));
     let (id, session) = begin.await?;
+    app.record_sign_in(SignInWay::Browser, name, SignInOutcome::SignedIn);
     let mut response = success(Some(token_text(session.csrf_secret)));
     let cookie = Cookie::Session(id).set(is_secure(&app, &origin), Some(session.expires_ms));
     set_cookie(&mut response, cookie);
@@ -76,13 +79,15 @@ pub(super) async fn verify(
 ) -> Result<Response, ApiError> {
     let (account, principal) = caller.signed_in()?;
     let wrong = || json!({ "message": WRONG, "invalidCredentials": true });
-    let checked = app.auth.sign_in(&app, client, &account.name, &fields.secret("password")?).await;
+    let (way, password) = (SignInWay::Browser, fields.secret("password")?);
+    let checked = app.auth.sign_in(&app, client, way, &account.name, &password).await;
     if checked.map_err(|error| refused(error, wrong()))? != principal {
         return Err(refused(SignInError::Wrong, wrong()));
     }
     if let Some(id) = caller.session_id().cloned() {
         app.call(move |registry| registry.refresh_session(&id)).await?;
     }
+    app.record_sign_in(way, &account.name, SignInOutcome::SignedIn);
     Ok(success(caller.csrf_token(&app)))
 }
 
@@ -97,6 +102,7 @@ pub(super) async fn sign_out(
         let (account, _) = caller.signed_in()?;
         let id = account.id;
         app.call(move |registry| registry.end_sessions(id)).await?;
+        app.record_sign_in(SignInWay::Browser, &account.name, SignInOutcome::SignedOut);
         set_cookie(&mut response, Cookie::clear(is_secure(&app, &origin)));
     }
     Ok(response)

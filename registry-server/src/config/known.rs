@@ -4,9 +4,23 @@
 /// same; a test compares them.
 pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     (
+        "ACTION_LOG_AUDIT_DELETE_FAILURES",
+        "false",
+        "deletions of tags and manifests that were refused are recorded",
+    ),
+    ("ACTION_LOG_AUDIT_LOGINS", "true", "signing in and out is recorded"),
+    ("ACTION_LOG_AUDIT_LOGIN_FAILURES", "false", "failed sign-ins are recorded"),
+    ("ACTION_LOG_AUDIT_PULL_FAILURES", "false", "pulls that were refused are recorded"),
+    ("ACTION_LOG_AUDIT_PUSH_FAILURES", "false", "pushes that were refused are recorded"),
+    (
         "ACTION_LOG_ROTATION_THRESHOLD",
         "30d",
         "how long events stay in the audit trail before they go to compressed files",
+    ),
+    (
+        "AUDIT_STREAM",
+        "-",
+        "`stdout` or the path of a file: each event goes there as a line of JSON (not a key of Quay's)",
     ),
     ("AUTHENTICATION_TYPE", "Database", "only `Database`: accounts are the registry's own"),
     (
@@ -16,6 +30,8 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     ),
     ("CREATE_PRIVATE_REPO_ON_PUSH", "true", "a repository made by a push is private"),
     ("DEFAULT_TAG_EXPIRATION", "2w", "how long deleted and moved tags can be restored"),
+    ("DISABLED_FOR_AUDIT_LOGS", "[]", "namespaces in which nothing is recorded"),
+    ("DISABLED_FOR_PULL_LOGS", "[]", "namespaces whose pulls are not recorded"),
     (
         "DISTRIBUTED_STORAGE_CONFIG",
         "-",
@@ -32,6 +48,7 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "something in front speaks TLS: the certificate here is not used, and clients know the server by `https`",
     ),
     ("FEATURE_ANONYMOUS_ACCESS", "true", "public repositories can be pulled from without signing in"),
+    ("FEATURE_LOG_EXPORT", "true", "logs can be exported to files"),
     ("FEATURE_PUBLIC_CATALOG", "false", "the catalog shows public repositories to everybody"),
     ("FEATURE_REFERRERS_API", "true", "referrers are listed, and a push with a subject is told so"),
     (
@@ -76,6 +93,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "the session cookie travels over TLS alone, also where clients are known to come over plain HTTP",
     ),
     ("SESSION_TIMEOUT", "31d", "how long a session in a browser lasts"),
+    (
+        "SSRF_ALLOWED_HOSTS",
+        "[]",
+        "names, addresses and blocks of addresses that the server may connect to; without them it connects to nothing",
+    ),
     ("SUPER_USERS", "[]", "names of superusers"),
     (
         "TRUSTED_PROXIES",
@@ -91,11 +113,6 @@ const QUAY: &[&str] = &[
     "ACCOUNT_RECOVERY_MODE",
     "ACTION_LOG_ARCHIVE_LOCATION",
     "ACTION_LOG_ARCHIVE_PATH",
-    "ACTION_LOG_AUDIT_DELETE_FAILURES",
-    "ACTION_LOG_AUDIT_LOGINS",
-    "ACTION_LOG_AUDIT_LOGIN_FAILURES",
-    "ACTION_LOG_AUDIT_PULL_FAILURES",
-    "ACTION_LOG_AUDIT_PUSH_FAILURES",
     "ALLOWED_OCI_ARTIFACT_TYPES",
     "ALLOW_PULLS_WITHOUT_STRICT_LOGGING",
     "ALLOW_WITHOUT_STRICT_LOGGING",
@@ -120,8 +137,6 @@ const QUAY: &[&str] = &[
     "DEFAULT_SYSTEM_REJECT_QUOTA_BYTES",
     "DEFAULT_UI",
     "DIRECT_OAUTH_CLIENTID_WHITELIST",
-    "DISABLED_FOR_AUDIT_LOGS",
-    "DISABLED_FOR_PULL_LOGS",
     "DISABLE_ANGULAR_UI",
     "DISABLE_PUSHES",
     "DISTRIBUTED_STORAGE_DEFAULT_LOCATIONS",
@@ -154,7 +169,6 @@ const QUAY: &[&str] = &[
     "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE",
     "FEATURE_INVITE_ONLY_USER_CREATION",
     "FEATURE_LIBRARY_SUPPORT",
-    "FEATURE_LOG_EXPORT",
     "FEATURE_MAILING",
     "FEATURE_NAMESPACE_GARBAGE_COLLECTION",
     "FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP",
@@ -241,7 +255,6 @@ const QUAY: &[&str] = &[
     "SETUP_COMPLETE",
     "SSL_CIPHERS",
     "SSL_PROTOCOLS",
-    "SSRF_ALLOWED_HOSTS",
     "SUCCESSIVE_TRIGGER_FAILURE_DISABLE_THRESHOLD",
     "TAG_EXPIRATION_OPTIONS",
     "TEAM_RESYNC_STALE_TIME",

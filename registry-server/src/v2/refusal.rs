@@ -143,6 +143,11 @@ impl Refusal {
         refusal
     }
 
+    /// What the client is told, of the first error.
+    pub(super) fn message(&self) -> &str {
+        self.errors.first().and_then(|error| error["message"].as_str()).unwrap_or_default()
+    }
+
     /// Adds a header to the answer.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

@@ -14,7 +14,7 @@ const CALLERS: [&str; 10] =
     ["nobody", "outsider", "member", "creator", "owner", "reader", "writer", "admin", "super", "global"];
 
 /// The routes: method, target and body. `#` stands for the number of the caller, whose own thing it is that is changed.
-const ROUTES: [(&str, &str, &str); 44] = [
+const ROUTES: [(&str, &str, &str); 47] = [
     ("GET", "/api/v1/user", ""),
     ("GET", "/api/v1/users/alice", ""),
     ("POST", "/api/v1/organization/", r#"{"name":"new#"}"#),
@@ -41,6 +41,9 @@ const ROUTES: [(&str, &str, &str); 44] = [
     ("GET", "/api/v1/user/aggregatelogs", ""),
     ("GET", "/api/v1/superuser/logs", ""),
     ("GET", "/api/v1/superuser/aggregatelogs", ""),
+    ("POST", "/api/v1/user/exportlogs", "{}"),
+    ("POST", "/api/v1/organization/acme/exportlogs", "{}"),
+    ("POST", "/api/v1/repository/acme/app/exportlogs", "{}"),
     ("GET", "/api/v1/organization/acme/logs", ""),
     ("GET", "/api/v1/organization/acme/aggregatelogs", ""),
     ("GET", "/api/v1/organization/acme/prototypes", ""),

@@ -43,7 +43,7 @@ impl Registry {
     /// whoever may call may read.
     ///
     /// # Errors
-    /// [`Error::TooMany`] if two exports of the namespace are kept or being written, [`Error::NamespaceUnknown`].
+    /// [`Error::TooMany`] if eight exports of the namespace are kept or being written, [`Error::NamespaceUnknown`].
     pub fn begin_export(&self, query: EventQuery) -> Result<Export, Error> {
         let namespace = match &query.scope {
             EventScope::Namespace(name) => name.to_string(),
