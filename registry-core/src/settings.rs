@@ -41,6 +41,10 @@ pub struct Settings {
     pub blob_grace_ms: u64,
     /// How long an upload may rest before it expires, in milliseconds.
     pub upload_expiry_ms: u64,
+    /// Upload sessions that may be open in one namespace.
+    pub uploads_per_namespace: u64,
+    /// Upload sessions that one principal may have open.
+    pub uploads_per_principal: u64,
     /// How long a session lasts, in milliseconds (`SESSION_TIMEOUT`).
     pub session_timeout_ms: u64,
     /// How long after its password was checked a session may do what needs a fresh login, in milliseconds
@@ -116,6 +120,8 @@ impl Default for Settings {
             tag_window_ms: 14 * DAY_MS,
             blob_grace_ms: 60 * MINUTE_MS,
             upload_expiry_ms: DAY_MS,
+            uploads_per_namespace: 16_384,
+            uploads_per_principal: 8_192,
             session_timeout_ms: 31 * DAY_MS,
             fresh_login_timeout_ms: 10 * MINUTE_MS,
             blob_limit_bytes: 20 << 30,

@@ -37,7 +37,7 @@ use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
 pub(crate) use self::logs::event_line;
 use self::routes::Routes;
-use crate::admission::{Admission, Busy, Client};
+use crate::admission::{Admission, Busy, Client, Turn};
 use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
 use crate::metrics::Route;
@@ -146,9 +146,14 @@ pub(crate) async fn answer(
     response
 }
 
+/// The routes learn who calls by themselves, so they have the places of those of whom the client alone is known.
+async fn turn(admission: &Admission, client: Client) -> Result<Turn, Busy> {
+    admission.enter(client).await?.go_in(client.into()).await
+}
+
 /// What is sent as it is read, past the routes, whose answers are in memory.
 async fn exported(app: &App, client: Client, head: &Parts) -> Response<Body> {
-    let mut response = match app.admission.enter(client).await {
+    let mut response = match turn(&app.admission, client).await {
         Ok(_turn) => exports::send(app, head).await,
         Err(refusal) => busy(refusal),
     };
@@ -168,7 +173,7 @@ async fn routed(
     let (mut head, mut body) = request.into_parts();
     // Whoever watches the server learns how it is doing just when it is busy.
     let is_watching = matches!(Route::of(head.uri.path()), Route::Health | Route::Metrics);
-    let turn = if is_watching { None } else { Some(admission.enter(client).await.map_err(busy)?) };
+    let turn = if is_watching { None } else { Some(turn(admission, client).await.map_err(busy)?) };
     let bytes = match &turn {
         Some(turn) if !body.is_empty() => {
             turn.collect_up_to(BODY_MAX_BYTES, &mut body).await.map_err(busy)?

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
-use registry_core::{Error, Origin as TrailOrigin, Registry, SignIn, SignInOutcome, SignInWay};
+use registry_core::{Actor, Error, Origin as TrailOrigin, Registry, SignIn, SignInOutcome, SignInWay};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task_local;
 
-use crate::admission::{Admission, AdmissionLimits};
+use crate::admission::{Admission, AdmissionLimits, Client, Homes, Visitor};
 use crate::auth::Auth;
 use crate::lanes::{Lane, LaneError, Lanes};
 use crate::metrics::Metrics;
@@ -64,6 +64,8 @@ pub struct App {
     pub options: Options,
     /// Who is served now and who waits.
     pub admission: Admission,
+    /// Where principals have roles, for the sake of turns.
+    pub homes: Homes,
     /// What is counted.
     pub metrics: Metrics,
     /// A piece of an upload holds one while it waits for the disk.
@@ -82,8 +84,18 @@ impl App {
         let admission = Admission::new(&options.admission);
         let metrics = Metrics::new(registry.now_ms());
         let exporting = Arc::new(Semaphore::new(1));
-        let app =
-            Self { registry, auth, lanes, options, admission, metrics, upload_pieces, exporting, uploading };
+        let app = Self {
+            registry,
+            auth,
+            lanes,
+            options,
+            admission,
+            homes: Homes::new(),
+            metrics,
+            upload_pieces,
+            exporting,
+            uploading,
+        };
         (app, uploads_ended)
     }
 
@@ -140,6 +152,23 @@ impl App {
     ) -> Result<T, Error> {
         let registry = self.by_request();
         lane.run(move || work(&registry)).await.unwrap_or_else(|failure| Err(lane_failed(&failure)))
+    }
+
+    /// Whose places a request takes that names this repository. Nothing is decided here: where it cannot be told, the
+    /// places are those of everybody.
+    pub(crate) async fn visitor(&self, client: Client, actor: Actor, repository: &RepositoryName) -> Visitor {
+        let Actor::User(principal) = actor else { return client.into() };
+        let (key, now_ms) = (self.homes.key(principal, repository), self.registry.now_ms());
+        let namespace = match self.homes.get(key, now_ms) {
+            Some(namespace) => namespace,
+            None => {
+                let at = repository.clone();
+                let found = self.ask(move |registry| registry.home(&actor, &at)).await.unwrap_or_default();
+                self.homes.put(key, found, now_ms);
+                found
+            }
+        };
+        Visitor { namespace, principal: Some(principal.id), client }
     }
 
     /// The repository that a client names.

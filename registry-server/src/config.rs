@@ -147,7 +147,7 @@ impl Config {
             session_cookie_secure: document.flag("SESSION_COOKIE_SECURE", false)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: metrics_token(document)?,
-            admission: base.options.admission,
+            admission: admission(document, base.options.admission)?,
             log_export: document.flag("FEATURE_LOG_EXPORT", true)?,
             outbound: outbound(document)?,
         };
@@ -205,6 +205,12 @@ fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigE
         blob_grace_ms: document
             .number("PUSH_TEMP_TAG_EXPIRATION_SEC")?
             .map_or(base.blob_grace_ms, |seconds| seconds.saturating_mul(1000)),
+        uploads_per_namespace: document
+            .positive("LIMIT_UPLOAD_SESSIONS_PER_NAMESPACE")?
+            .unwrap_or(base.uploads_per_namespace),
+        uploads_per_principal: document
+            .positive("LIMIT_UPLOAD_SESSIONS_PER_PRINCIPAL")?
+            .unwrap_or(base.uploads_per_principal),
         upload_expiry_ms: document.duration_ms("UPLOAD_EXPIRATION")?.unwrap_or(base.upload_expiry_ms),
         session_timeout_ms: document.duration_ms("SESSION_TIMEOUT")?.unwrap_or(base.session_timeout_ms),
         fresh_login_timeout_ms: document
@@ -227,6 +233,22 @@ fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError>
         }
         token => Ok(token.map(|(_, token)| Secret::new(token))),
     }
+}
+
+/// Limits of namespaces and principals. Those of clients and of all are not configurable.
+fn admission(document: &mut Document, base: AdmissionLimits) -> Result<AdmissionLimits, ConfigError> {
+    let mut limits = base;
+    for (key, limit) in [
+        ("LIMIT_REQUESTS_PER_NAMESPACE", &mut limits.requests.at_once_per_namespace),
+        ("LIMIT_REQUESTS_PER_PRINCIPAL", &mut limits.requests.at_once_per_principal),
+        ("LIMIT_UPLOADS_PER_NAMESPACE", &mut limits.uploads.at_once_per_namespace),
+        ("LIMIT_UPLOADS_PER_PRINCIPAL", &mut limits.uploads.at_once_per_principal),
+    ] {
+        if let Some(most) = document.positive(key)? {
+            *limit = usize::try_from(most).unwrap_or(usize::MAX);
+        }
+    }
+    Ok(limits)
 }
 
 fn outbound(document: &mut Document) -> Result<Outbound, ConfigError> {

@@ -20,7 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use registry_core::oci::RepositoryName;
 use registry_core::{Action, Error, Refused, Registry};
 
-use crate::admission::{Client, Turn};
+use crate::admission::{Client, Turn, Visitor};
 use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::listener::{Body, ConnectionInfo, ReceivedBody};
@@ -101,7 +101,7 @@ async fn route(
     if !allowed.contains(&head.method.as_str()) {
         return Err(Refusal::method_not_allowed(allowed));
     }
-    let turn = Arc::new(app.admission.enter(client).await?);
+    let turn = app.admission.enter(client).await?;
     if path == V2Path::Token {
         return auth::endpoint::answer(app, client, &turn, &head, body, origin).await;
     }
@@ -109,6 +109,11 @@ async fn route(
     let query = Query::parse(head.uri.query().unwrap_or(""))
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
     let caller = app.auth.caller(app, client, &head, origin).await?;
+    let visitor = match path.name().map(|name| app.repository(name)) {
+        Some(Ok(repository)) => app.visitor(client, caller.actor, &repository).await,
+        _ => Visitor { principal: caller.principal(), ..client.into() },
+    };
+    let turn = Arc::new(turn.go_in(visitor).await?);
     let call = Call { app: Arc::clone(app), head, query, caller, turn };
     let reply = match &path {
         V2Path::Ping => call.ping().await,
@@ -129,15 +134,10 @@ async fn route(
 
 /// The scope that a token for this request has to be asked for (Docker's token protocol).
 fn needed(path: &V2Path, method: &Method) -> String {
-    let name = match path {
-        V2Path::Catalog => return "registry:catalog:*".to_owned(),
-        V2Path::Blob { name, .. }
-        | V2Path::UploadStart { name }
-        | V2Path::Upload { name, .. }
-        | V2Path::Manifest { name, .. }
-        | V2Path::Tags { name }
-        | V2Path::Referrers { name, .. } => name,
-        V2Path::Ping | V2Path::Token | V2Path::Unknown => return String::new(),
+    let name = match path.name() {
+        Some(name) => name,
+        None if *path == V2Path::Catalog => return "registry:catalog:*".to_owned(),
+        None => return String::new(),
     };
     let is_upload = matches!(path, V2Path::UploadStart { .. } | V2Path::Upload { .. });
     let actions = match *method {

@@ -21,6 +21,8 @@ mod catalog;
 mod client;
 #[path = "main/control.rs"]
 mod control;
+#[path = "main/fairness.rs"]
+mod fairness;
 #[path = "main/full_disk.rs"]
 mod full_disk;
 #[path = "main/hidden.rs"]

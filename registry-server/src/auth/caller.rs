@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use registry_core::{Account, Actor, Error, Principal, Registry, SignInOutcome, SignInWay};
+use registry_core::{Account, Actor, Error, Principal, PrincipalId, Registry, SignInOutcome, SignInWay};
 
 use super::Auth;
 use super::backoff::{TooSoon, Unchecked};
@@ -31,6 +31,14 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who is signed in.
+    pub(crate) fn principal(&self) -> Option<PrincipalId> {
+        match self.actor {
+            Actor::User(principal) => Some(principal.id),
+            Actor::Owner | Actor::Anonymous => None,
+        }
+    }
+
     /// Whether the credential was asked for with `actions` on the repository. It never grants anything.
     pub(crate) fn covers(&self, repository: &str, actions: Actions) -> bool {
         self.asked.covers(repository, actions)

@@ -69,6 +69,36 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "names of users and robots who read everything; they are no superusers",
     ),
     ("LIBRARY_NAMESPACE", "library", "where repository names without a slash lie"),
+    (
+        "LIMIT_REQUESTS_PER_NAMESPACE",
+        "96",
+        "requests handled at once for one namespace (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_REQUESTS_PER_PRINCIPAL",
+        "96",
+        "requests handled at once from one user or robot (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOADS_PER_NAMESPACE",
+        "3072",
+        "uploads received at once for one namespace (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOADS_PER_PRINCIPAL",
+        "2048",
+        "uploads received at once from one user or robot (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOAD_SESSIONS_PER_NAMESPACE",
+        "16384",
+        "upload sessions open in one namespace (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOAD_SESSIONS_PER_PRINCIPAL",
+        "8192",
+        "upload sessions open of one user or robot (not a key of Quay's)",
+    ),
     ("LOG_FORMAT", "text", "`text` or `json` (not a key of Quay's)"),
     ("LOG_REQUESTS", "false", "a log line for each request (not a key of Quay's)"),
     ("MAXIMUM_LAYER_SIZE", "20G", "the largest blob"),

@@ -175,6 +175,7 @@ impl From<Error> for Refusal {
             Error::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Code::ManifestUnknown),
             Error::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, Code::ManifestBlobUnknown),
             Error::UploadUnknown => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
+            Error::TooManyUploads => (StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests),
             Error::UploadBusy => (StatusCode::CONFLICT, Code::BlobUploadInvalid),
             Error::DigestMismatch(_) => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             Error::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
@@ -214,7 +215,7 @@ impl From<Error> for Refusal {
             Error::CredentialRevoked => return Self::invalid_token(cause),
             Error::ManifestBlobUnknown(missing) => refusal.errors = missing_content(&missing),
             Error::BlobInUse(_) => refusal.headers.push((ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Error::Unavailable => {
+            Error::Unavailable | Error::TooManyUploads => {
                 refusal.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
             }
             _ => {}
