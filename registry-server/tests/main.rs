@@ -31,6 +31,8 @@ mod hidden;
 mod hostile;
 #[path = "main/initialize.rs"]
 mod initialize;
+#[path = "main/isolation.rs"]
+mod isolation;
 #[path = "main/killed.rs"]
 mod killed;
 #[path = "main/lab.rs"]
@@ -51,6 +53,8 @@ mod referrers;
 mod routes;
 #[path = "main/sessions.rs"]
 mod sessions;
+#[path = "main/stolen.rs"]
+mod stolen;
 #[path = "main/stopping.rs"]
 mod stopping;
 #[path = "main/support.rs"]

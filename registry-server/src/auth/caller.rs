@@ -236,9 +236,13 @@ fn is_ping(head: &Parts) -> bool {
     matches!(V2Path::parse(head.uri.path()), Ok(V2Path::Ping))
 }
 
-/// What the request carries as a credential.
+/// What the request carries as a credential. Of several none is chosen: something in front may have looked at another.
 pub(super) fn authorization(head: &Parts) -> Result<Option<Authorization>, Refusal> {
-    let Some(header) = head.headers.get(AUTHORIZATION) else { return Ok(None) };
+    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(Refusal::invalid_credential("a request carries one credential"));
+    }
     let text = header.to_str().map_err(|_| Refusal::invalid_credential("credentials are malformed"))?;
     Authorization::parse(text).map(Some).map_err(Refusal::invalid_credential)
 }
