@@ -27,6 +27,9 @@ pub enum Error {
     /// The upload session does not exist, has ended, or belongs to somebody else.
     #[error("upload is not known")]
     UploadUnknown,
+    /// The namespace or the principal has as many uploads open as it may.
+    #[error("too many uploads are open: end some, or let them expire")]
+    TooManyUploads,
     /// Another request is writing to the upload.
     #[error("upload is being written by another request")]
     UploadBusy,

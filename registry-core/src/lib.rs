@@ -36,17 +36,18 @@ pub use model::messages::MessageId;
 pub use model::profiles::{Profile, ProfileField};
 pub use registry::{
     Account, AccountChange, AccountInfo, ApplicationDetails, ApplicationInfo, Authorization,
-    AuthorizationInfo, BlobInfo, CatalogPage, Delegate, Entity, EntityKind, EntityQuery, FoundRepository,
-    IssuedToken, KeptSecret, ManifestContent, ManifestInfo, MemberInfo, MessageInfo, Mounted, NewPrototype,
-    NewRobot, NewToken, NewUser, OrganizationInfo, OrganizationRow, Permission, Precondition, PrototypeInfo,
-    Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo, RepositoryRole, RobotInfo,
-    RobotLimits, RobotReach, RobotToken, Session, SessionId, Severity, StarredPage, Swept, TagsPage,
-    TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter, UserChange,
+    AuthorizationInfo, BlobInfo, CatalogPage, Delegate, Entity, EntityKind, EntityQuery, Export,
+    FoundRepository, IssuedToken, KeptSecret, ManifestContent, ManifestInfo, MemberInfo, MessageInfo,
+    Mounted, NewPrototype, NewRobot, NewToken, NewUser, OrganizationInfo, OrganizationRow, Permission,
+    Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo,
+    RepositoryRole, RobotInfo, RobotLimits, RobotReach, RobotToken, Session, SessionId, Severity,
+    StarredPage, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter,
+    UserChange,
 };
-pub use settings::Settings;
+pub use settings::{Audited, Settings};
 pub use trail::{
     Event, EventCount, EventCursor, EventQuery, EventScope, EventStream, EventsPage, Named, Observed, Origin,
-    Pull, Streamed,
+    Pull, Refused, SignIn, SignInOutcome, SignInWay, Streamed,
 };
 
 /// What tests of durability need: a disk in memory on which the power can be cut.

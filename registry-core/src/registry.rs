@@ -54,6 +54,7 @@ pub use stars::StarredPage;
 pub use tags::TagsPage;
 pub use teams::{TeamInfo, TeamMember, TeamMembers};
 pub use tokens::{IssuedToken, NewToken, TokenHolder};
+pub use trail::Export;
 pub use uploads::UploadWriter;
 pub use users::{OrganizationRow, UserChange};
 
@@ -66,7 +67,7 @@ use crate::model::keys::{NamespaceId, RepositoryId, Work};
 use crate::model::tables::SYSTEM;
 use crate::model::totals;
 use crate::statistics::{Statistics, Stored};
-use crate::trail::{Archives, Origin};
+use crate::trail::{Archives, Exports, Origin};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
@@ -182,6 +183,7 @@ impl Registry {
         )?;
         let logs = Metadata::open(Arc::clone(&disk), directory.join("logs.redb"), trail::CACHE_BYTES)?;
         let archives = Archives::new(Arc::clone(&disk), directory);
+        let exports = Exports::new(Arc::clone(&disk), directory);
         // A relative path of one component lies in the working directory.
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
         disk.sync_directory(parent.unwrap_or(Path::new(".")), SyncPoint::DataDirectory)?;
@@ -195,7 +197,7 @@ impl Registry {
             hashing,
             saving,
             wake: Arc::default(),
-            trail: trail::Trail::new(logs, archives),
+            trail: trail::Trail::new(logs, archives, exports),
             trail_wake: Arc::default(),
             last_worked: Mutex::default(),
             needs_sweep: AtomicBool::new(!was_stopped),

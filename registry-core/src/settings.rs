@@ -1,6 +1,7 @@
 //! What a registry can be set to. The server fills this from its configuration, under Quay's key names.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The rules of a registry that its operator chooses. The default is Quay's, where Quay has one.
 #[derive(Clone, Debug)]
@@ -40,6 +41,10 @@ pub struct Settings {
     pub blob_grace_ms: u64,
     /// How long an upload may rest before it expires, in milliseconds.
     pub upload_expiry_ms: u64,
+    /// Upload sessions that may be open in one namespace.
+    pub uploads_per_namespace: u64,
+    /// Upload sessions that one principal may have open.
+    pub uploads_per_principal: u64,
     /// How long a session lasts, in milliseconds (`SESSION_TIMEOUT`).
     pub session_timeout_ms: u64,
     /// How long after its password was checked a session may do what needs a fresh login, in milliseconds
@@ -61,8 +66,41 @@ pub struct Settings {
     /// How many bytes of events the log holds: beyond it the oldest are moved, however young. With its indexes the log's
     /// file is about six times as large.
     pub trail_limit_bytes: u64,
+    /// Which attempts leave an event (`ACTION_LOG_AUDIT_…`).
+    pub audited: Audited,
+    /// Namespaces whose pulls leave none (`DISABLED_FOR_PULL_LOGS`).
+    pub unaudited_pulls: BTreeSet<String>,
+    /// Namespaces in which nothing leaves one (`DISABLED_FOR_AUDIT_LOGS`).
+    pub unaudited: Arc<BTreeSet<String>>,
     /// Memory for pages of the metadata file, in bytes.
     pub metadata_cache_bytes: usize,
+}
+
+/// Which attempts leave an event. What was done always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// Signing in and out (`ACTION_LOG_AUDIT_LOGINS`).
+    pub sign_ins: bool,
+    /// Signing in with a wrong password or token (`ACTION_LOG_AUDIT_LOGIN_FAILURES`).
+    pub failed_sign_ins: bool,
+    /// Pulls that were refused (`ACTION_LOG_AUDIT_PULL_FAILURES`).
+    pub failed_pulls: bool,
+    /// Pushes that were refused (`ACTION_LOG_AUDIT_PUSH_FAILURES`).
+    pub failed_pushes: bool,
+    /// Deletions that were refused (`ACTION_LOG_AUDIT_DELETE_FAILURES`).
+    pub failed_deletions: bool,
+}
+
+impl Default for Audited {
+    fn default() -> Self {
+        Self {
+            sign_ins: true,
+            failed_sign_ins: false,
+            failed_pulls: false,
+            failed_pushes: false,
+            failed_deletions: false,
+        }
+    }
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -88,6 +126,8 @@ impl Default for Settings {
             tag_window_ms: 14 * DAY_MS,
             blob_grace_ms: 60 * MINUTE_MS,
             upload_expiry_ms: DAY_MS,
+            uploads_per_namespace: 16_384,
+            uploads_per_principal: 8_192,
             session_timeout_ms: 31 * DAY_MS,
             fresh_login_timeout_ms: 10 * MINUTE_MS,
             app_tokens: true,
@@ -97,6 +137,9 @@ impl Default for Settings {
             upload_save_bytes: 64 << 20,
             trail_age_ms: 30 * DAY_MS,
             trail_limit_bytes: 256 << 20,
+            audited: Audited::default(),
+            unaudited_pulls: BTreeSet::new(),
+            unaudited: Arc::default(),
             metadata_cache_bytes: 32 << 20,
         }
     }

@@ -6,7 +6,9 @@
 //! for compressed files.
 
 mod archive;
+mod attempts;
 mod event;
+mod exports;
 mod observed;
 mod reading;
 mod rows;
@@ -14,7 +16,9 @@ mod stamp;
 mod stream;
 
 pub(crate) use archive::{Archives, Draft};
+pub use attempts::{Refused, SignIn, SignInOutcome, SignInWay};
 pub use event::{Event, Named, Origin};
+pub(crate) use exports::{ExportDraft, Exports};
 pub use observed::{Observed, Pull};
 pub(crate) use observed::{Queue, Waiting, dropped};
 pub use reading::{EventCount, EventCursor, EventQuery, EventScope, EventsPage};

@@ -4,6 +4,8 @@
 
 #[path = "main/accounts.rs"]
 mod accounts;
+#[path = "main/attempts.rs"]
+mod attempts;
 #[path = "main/blobs.rs"]
 mod blobs;
 #[path = "main/catalog.rs"]

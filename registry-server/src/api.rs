@@ -9,6 +9,7 @@ mod config;
 mod cookie;
 mod discovery;
 mod error;
+mod exports;
 mod health;
 mod initialize;
 mod logs;
@@ -45,10 +46,11 @@ use tower::ServiceExt;
 use self::body::media_type;
 use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
+pub(crate) use self::logs::event_line;
 pub use self::operation::Description;
 use self::operation::Operation;
 use self::routes::Repositories;
-use crate::admission::{Admission, Busy, Client};
+use crate::admission::{Admission, Busy, Client, Turn};
 use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
 use crate::metrics::Route;
@@ -74,6 +76,7 @@ fn registered() -> Vec<Operation> {
         repositories::registered(),
         permissions::registered(),
         logs::registered(),
+        exports::registered(),
         search::registered(),
         stars::registered(),
         messages::registered(),
@@ -145,6 +148,9 @@ pub(crate) async fn answer(
     head.extensions.insert(from);
     head.extensions.insert(origin.clone());
     head.extensions.insert(client);
+    if head.uri.path().starts_with(exports::EXPORTED) {
+        return exported(app, client, &head).await;
+    }
     let answered = if is_refused {
         Err(message(StatusCode::BAD_REQUEST, "API calls must be made with an X-Requested-With header"))
     } else {
@@ -164,6 +170,24 @@ pub(crate) async fn answer(
     response
 }
 
+/// The routes learn who calls by themselves, so they have the places of those of whom the client alone is known.
+async fn turn(admission: &Admission, client: Client) -> Result<Turn, Busy> {
+    admission.enter(client).await?.go_in(client.into()).await
+}
+
+/// What is sent as it is read, past the routes, whose answers are in memory.
+async fn exported(app: &App, client: Client, head: &Parts) -> Response<Body> {
+    let mut response = match turn(&app.admission, client).await {
+        Ok(_turn) => exports::send(app, head).await,
+        Err(refusal) => busy(refusal),
+    };
+    if head.method == Method::HEAD {
+        keep_length_only(&mut response);
+    }
+    harden(&mut response);
+    response
+}
+
 async fn routed(
     admission: &Admission,
     client: Client,
@@ -173,7 +197,7 @@ async fn routed(
     let (mut head, mut body) = request.into_parts();
     // Whoever watches the server learns how it is doing just when it is busy.
     let is_watching = matches!(Route::of(head.uri.path()), Route::Health | Route::Metrics);
-    let turn = if is_watching { None } else { Some(admission.enter(client).await.map_err(busy)?) };
+    let turn = if is_watching { None } else { Some(turn(admission, client).await.map_err(busy)?) };
     let bytes = match &turn {
         Some(turn) if !body.is_empty() => {
             turn.collect_up_to(BODY_MAX_BYTES, &mut body).await.map_err(busy)?

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use registry_core::oci::{InvalidName, NamespaceName, RepositoryName};
-use registry_core::{Error, Origin as TrailOrigin, Registry};
+use registry_core::{Actor, Error, Origin as TrailOrigin, Registry, SignIn, SignInOutcome, SignInWay};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task_local;
 
-use crate::admission::{Admission, AdmissionLimits};
+use crate::admission::{Admission, AdmissionLimits, Client, Homes, Visitor};
 use crate::auth::Auth;
 use crate::lanes::{Lane, LaneError, Lanes};
 use crate::metrics::Metrics;
 use crate::origin::Origins;
+use crate::outbound::Outbound;
 use crate::v2::PIECE_BYTES;
 use crate::wire::secret::Secret;
 
@@ -45,6 +46,10 @@ pub struct Options {
     pub metrics_token: Option<Secret>,
     /// What may be under way at once.
     pub admission: AdmissionLimits,
+    /// Whether logs can be exported (`FEATURE_LOG_EXPORT`).
+    pub log_export: bool,
+    /// What may be connected to (`SSRF_ALLOWED_HOSTS`).
+    pub outbound: Outbound,
 }
 
 /// What `/api/v1` is set to.
@@ -92,10 +97,14 @@ pub struct App {
     pub options: Options,
     /// Who is served now and who waits.
     pub admission: Admission,
+    /// Where principals have roles, for the sake of turns.
+    pub homes: Homes,
     /// What is counted.
     pub metrics: Metrics,
     /// A piece of an upload holds one while it waits for the disk.
     pub upload_pieces: Arc<Semaphore>,
+    /// Held by the export of logs that is being written.
+    pub exporting: Arc<Semaphore>,
     /// Held by each upload under way, so that a stop can wait for them.
     pub uploading: mpsc::Sender<()>,
 }
@@ -107,12 +116,30 @@ impl App {
         let upload_pieces = Arc::new(Semaphore::new(UPLOAD_PIECES));
         let admission = Admission::new(&options.admission);
         let metrics = Metrics::new(registry.now_ms());
-        (Self { registry, auth, lanes, options, admission, metrics, upload_pieces, uploading }, uploads_ended)
+        let exporting = Arc::new(Semaphore::new(1));
+        let app = Self {
+            registry,
+            auth,
+            lanes,
+            options,
+            admission,
+            homes: Homes::new(),
+            metrics,
+            upload_pieces,
+            exporting,
+            uploading,
+        };
+        (app, uploads_ended)
     }
 
     /// Answers a request that came from `origin`, which the audit trail names with whatever the answer changes.
     pub(crate) async fn on_behalf_of<F: Future>(&self, origin: TrailOrigin, answer: F) -> F::Output {
         BY_REQUEST.scope(self.registry.by(origin), answer).await
+    }
+
+    /// Notes in the audit trail how a sign-in went, which waits for nothing.
+    pub(crate) fn record_sign_in(&self, way: SignInWay, name: &str, outcome: SignInOutcome) {
+        self.by_request().record_sign_in(&SignIn { way, name: name.to_owned(), outcome });
     }
 
     /// The registry, as the request calls it that is being answered.
@@ -158,6 +185,28 @@ impl App {
     ) -> Result<T, Error> {
         let registry = self.by_request();
         lane.run(move || work(&registry)).await.unwrap_or_else(|failure| Err(lane_failed(&failure)))
+    }
+
+    /// Whose places a request takes that names this repository. Nothing is decided here: where it cannot be told, the
+    /// places are those of everybody.
+    pub(crate) async fn visitor(
+        &self,
+        client: Client,
+        actor: &Actor,
+        repository: &RepositoryName,
+    ) -> Visitor {
+        let Some(principal) = actor.principal().copied() else { return client.into() };
+        let (key, now_ms) = (self.homes.key(principal, repository), self.registry.now_ms());
+        let namespace = match self.homes.get(key, now_ms) {
+            Some(namespace) => namespace,
+            None => {
+                let (actor, at) = (actor.clone(), repository.clone());
+                let found = self.ask(move |registry| registry.home(&actor, &at)).await.unwrap_or_default();
+                self.homes.put(key, found, now_ms);
+                found
+            }
+        };
+        Visitor { namespace, principal: Some(principal.id), client }
     }
 
     /// The repository that a client names.

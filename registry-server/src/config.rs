@@ -11,14 +11,16 @@ mod units;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use registry_core::Settings;
 use registry_core::oci::NamespaceName;
+use registry_core::{Audited, Settings};
 
 use self::document::{Document, Value};
 use crate::admission::AdmissionLimits;
 use crate::app::{ApiOptions, Options};
 use crate::origin::{AddressBlock, Origins};
+use crate::outbound::Outbound;
 use crate::wire::secret::Secret;
 
 /// The largest file that is read, in bytes.
@@ -37,6 +39,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the stream of events goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditStream {
+    /// To standard output, after the line that says where the server listens.
+    Stdout,
+    /// To the end of this file.
+    File(PathBuf),
+}
+
 /// Everything that the operator chose.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -44,6 +55,8 @@ pub struct Config {
     pub settings: Settings,
     /// What the edge is set to.
     pub options: Options,
+    /// Where each event goes as it is recorded, beside the log.
+    pub audit_stream: Option<AuditStream>,
     /// Where the data lies, unless the command line says so.
     pub storage_path: Option<PathBuf>,
     /// How log lines look.
@@ -84,7 +97,10 @@ impl Config {
                 log_requests: false,
                 metrics_token: None,
                 admission: AdmissionLimits::default(),
+                log_export: true,
+                outbound: Outbound::default(),
             },
+            audit_stream: None,
             storage_path: None,
             log_format: LogFormat::Text,
             setup_code: true,
@@ -138,8 +154,11 @@ impl Config {
             api: api(document, has_superusers)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: metrics_token(document)?,
-            admission: base.options.admission,
+            admission: admission(document, base.options.admission)?,
+            log_export: document.flag("FEATURE_LOG_EXPORT", true)?,
+            outbound: outbound(document)?,
         };
+        let audit_stream = audit_stream(document)?;
         let log_format = match document.text("LOG_FORMAT")? {
             None => LogFormat::Text,
             Some((_, format)) if format == "text" => LogFormat::Text,
@@ -147,7 +166,8 @@ impl Config {
             Some((line, other)) => return Err(document.wrong(line, "LOG_FORMAT", "text or json", &other)),
         };
         let storage_path = storage_path(document)?;
-        Ok(Self { settings, options, storage_path, log_format, setup_code: false, tls_ends_in_front })
+        let setup_code = false;
+        Ok(Self { settings, options, audit_stream, storage_path, log_format, setup_code, tls_ends_in_front })
     }
 }
 
@@ -178,10 +198,25 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
         sparse_indexes: document.flag("FEATURE_SPARSE_INDEX", true)?,
         sparse_images: document.flag("FEATURE_SPARSE_IMAGES", false)?,
         trail_age_ms: document.duration_ms("ACTION_LOG_ROTATION_THRESHOLD")?.unwrap_or(base.trail_age_ms),
+        audited: Audited {
+            sign_ins: document.flag("ACTION_LOG_AUDIT_LOGINS", true)?,
+            failed_sign_ins: document.flag("ACTION_LOG_AUDIT_LOGIN_FAILURES", false)?,
+            failed_pulls: document.flag("ACTION_LOG_AUDIT_PULL_FAILURES", false)?,
+            failed_pushes: document.flag("ACTION_LOG_AUDIT_PUSH_FAILURES", false)?,
+            failed_deletions: document.flag("ACTION_LOG_AUDIT_DELETE_FAILURES", false)?,
+        },
+        unaudited_pulls: names(document, "DISABLED_FOR_PULL_LOGS")?,
+        unaudited: Arc::new(names(document, "DISABLED_FOR_AUDIT_LOGS")?),
         tag_window_ms: document.duration_ms("DEFAULT_TAG_EXPIRATION")?.unwrap_or(base.tag_window_ms),
         blob_grace_ms: document
             .number("PUSH_TEMP_TAG_EXPIRATION_SEC")?
             .map_or(base.blob_grace_ms, |seconds| seconds.saturating_mul(1000)),
+        uploads_per_namespace: document
+            .positive("LIMIT_UPLOAD_SESSIONS_PER_NAMESPACE")?
+            .unwrap_or(base.uploads_per_namespace),
+        uploads_per_principal: document
+            .positive("LIMIT_UPLOAD_SESSIONS_PER_PRINCIPAL")?
+            .unwrap_or(base.uploads_per_principal),
         upload_expiry_ms: document.duration_ms("UPLOAD_EXPIRATION")?.unwrap_or(base.upload_expiry_ms),
         session_timeout_ms: document.duration_ms("SESSION_TIMEOUT")?.unwrap_or(base.session_timeout_ms),
         fresh_login_timeout_ms: document
@@ -227,6 +262,44 @@ fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError>
             Err(document.wrong(line, KEY, &expected, "something else"))
         }
         token => Ok(token.map(|(_, token)| Secret::new(token))),
+    }
+}
+
+/// Limits of namespaces and principals. Those of clients and of all are not configurable.
+fn admission(document: &mut Document, base: AdmissionLimits) -> Result<AdmissionLimits, ConfigError> {
+    let mut limits = base;
+    for (key, limit) in [
+        ("LIMIT_REQUESTS_PER_NAMESPACE", &mut limits.requests.at_once_per_namespace),
+        ("LIMIT_REQUESTS_PER_PRINCIPAL", &mut limits.requests.at_once_per_principal),
+        ("LIMIT_UPLOADS_PER_NAMESPACE", &mut limits.uploads.at_once_per_namespace),
+        ("LIMIT_UPLOADS_PER_PRINCIPAL", &mut limits.uploads.at_once_per_principal),
+    ] {
+        if let Some(most) = document.positive(key)? {
+            *limit = usize::try_from(most).unwrap_or(usize::MAX);
+        }
+    }
+    Ok(limits)
+}
+
+fn outbound(document: &mut Document) -> Result<Outbound, ConfigError> {
+    const KEY: &str = "SSRF_ALLOWED_HOSTS";
+    let entries = document.texts(KEY)?;
+    let is_wrong = |entry: &&(u64, String)| !Outbound::is_entry(&entry.1);
+    if let Some((line, wrong)) = entries.iter().find(is_wrong) {
+        return Err(document.wrong(*line, KEY, "a host name, an address or a block", wrong));
+    }
+    Ok(Outbound::allowing(entries.iter().map(|(_, entry)| entry.as_str())).unwrap_or_default())
+}
+
+fn audit_stream(document: &mut Document) -> Result<Option<AuditStream>, ConfigError> {
+    const KEY: &str = "AUDIT_STREAM";
+    match document.text(KEY)? {
+        None => Ok(None),
+        Some((_, target)) if target == "stdout" => Ok(Some(AuditStream::Stdout)),
+        Some((_, target)) if target.starts_with('/') => Ok(Some(AuditStream::File(target.into()))),
+        Some((line, other)) => {
+            Err(document.wrong(line, KEY, "stdout, or the path of a file from / on", &other))
+        }
     }
 }
 

@@ -4,6 +4,8 @@ pub mod admission;
 #[cfg(feature = "api")]
 pub mod api;
 pub mod app;
+#[cfg(feature = "api")]
+pub mod audit_stream;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -13,6 +15,7 @@ pub mod lanes;
 pub mod listener;
 pub mod metrics;
 pub mod origin;
+pub mod outbound;
 pub mod server;
 #[cfg(feature = "tls")]
 pub mod tls;

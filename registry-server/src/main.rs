@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Parser;
 use registry_core::{Clock, Registry};
 use registry_server::app::App;
+use registry_server::audit_stream::Streaming;
 use registry_server::auth::{Auth, setup_code::SetupCode};
 use registry_server::cli::{Cli, Output, Serve, Task, UserTask};
 use registry_server::config::{Config, ConfigError, LogFormat};
@@ -135,19 +136,26 @@ async fn listen(
         None => format!("listening on {url}\n"),
     };
     let auth = Auth::new(&registry, code)?;
+    let target = config.audit_stream;
     let mut control = control(data, &registry, &auth, lanes.blobs.clone(), url);
     // Whoever reads this may rely on both channels, and on a stop that is clean.
     let signalled = stopped()?;
     let mut stdout = std::io::stdout();
     stdout.write_all(announcement.as_bytes())?;
     stdout.flush()?;
+    // After that line, which is the first on standard output.
+    let streaming = target.map(|target| Streaming::start(&registry, target)).transpose()?;
     let (app, uploads_ended) = App::new(registry, auth, lanes, config.options);
     let stop = async move {
         signalled.await;
         // Waited for, since what ends with the runtime may leave the socket behind.
         control.shutdown().await;
     };
-    Ok(server::run(endpoint, app, uploads_ended, Limits::default(), stop).await?)
+    let ended = server::run(endpoint, app, uploads_ended, Limits::default(), stop).await;
+    if let Some(streaming) = streaming {
+        streaming.finish();
+    }
+    Ok(ended?)
 }
 
 /// The operator's channel, until it is dropped. The registry serves without it too.

@@ -18,9 +18,9 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use registry_core::oci::RepositoryName;
-use registry_core::{Error, Registry};
+use registry_core::{Action, Error, Refused, Registry};
 
-use crate::admission::{Client, Turn};
+use crate::admission::{Client, Turn, Visitor};
 use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::listener::{Body, ConnectionInfo, ReceivedBody};
@@ -101,7 +101,7 @@ async fn route(
     if !allowed.contains(&head.method.as_str()) {
         return Err(Refusal::method_not_allowed(allowed));
     }
-    let turn = Arc::new(app.admission.enter(client).await?);
+    let turn = app.admission.enter(client).await?;
     if path == V2Path::Token {
         return auth::endpoint::answer(app, client, &turn, &head, body, origin).await;
     }
@@ -109,31 +109,35 @@ async fn route(
     let query = Query::parse(head.uri.query().unwrap_or(""))
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
     let caller = app.auth.caller(app, client, &head, origin).await?;
+    let visitor = match path.name().map(|name| app.repository(name)) {
+        Some(Ok(repository)) => app.visitor(client, &caller.actor, &repository).await,
+        _ => Visitor { principal: caller.principal(), ..client.into() },
+    };
+    let turn = Arc::new(turn.go_in(visitor).await?);
     let call = Call { app: Arc::clone(app), head, query, caller, turn };
-    match path {
+    let reply = match &path {
         V2Path::Ping => call.ping().await,
         V2Path::Catalog => call.catalog().await,
-        V2Path::Blob { name, digest } => call.blob(&name, &digest).await,
-        V2Path::UploadStart { name } => call.start_upload(&name, body).await,
-        V2Path::Upload { name, id } => call.upload(&name, &id, body).await,
-        V2Path::Manifest { name, reference } => call.manifest(&name, &reference, body).await,
-        V2Path::Tags { name } => call.tags(&name).await,
-        V2Path::Referrers { name, digest } => call.referrers(&name, &digest).await,
+        V2Path::Blob { name, digest } => call.blob(name, digest).await,
+        V2Path::UploadStart { name } => call.start_upload(name, body).await,
+        V2Path::Upload { name, id } => call.upload(name, id, body).await,
+        V2Path::Manifest { name, reference } => call.manifest(name, reference, body).await,
+        V2Path::Tags { name } => call.tags(name).await,
+        V2Path::Referrers { name, digest } => call.referrers(name, digest).await,
         V2Path::Token | V2Path::Unknown => Err(unknown_path()),
+    };
+    if let Err(refusal) = &reply {
+        call.note_refused(&path, refusal);
     }
+    reply
 }
 
 /// The scope that a token for this request has to be asked for (Docker's token protocol).
 fn needed(path: &V2Path, method: &Method) -> String {
-    let name = match path {
-        V2Path::Catalog => return "registry:catalog:*".to_owned(),
-        V2Path::Blob { name, .. }
-        | V2Path::UploadStart { name }
-        | V2Path::Upload { name, .. }
-        | V2Path::Manifest { name, .. }
-        | V2Path::Tags { name }
-        | V2Path::Referrers { name, .. } => name,
-        V2Path::Ping | V2Path::Token | V2Path::Unknown => return String::new(),
+    let name = match path.name() {
+        Some(name) => name,
+        None if *path == V2Path::Catalog => return "registry:catalog:*".to_owned(),
+        None => return String::new(),
     };
     let is_upload = matches!(path, V2Path::UploadStart { .. } | V2Path::Upload { .. });
     let actions = match *method {
@@ -180,6 +184,26 @@ impl Call {
         let (actor, at) = (self.caller.actor.clone(), repository.clone());
         self.ask(move |registry| registry.check_push(&actor, &at)).await?;
         Ok(repository)
+    }
+
+    /// Notes in the audit trail that a pull, a push or a deletion was refused. The first answer that a client gets,
+    /// which tells it how to sign in, is none.
+    fn note_refused(&self, path: &V2Path, refusal: &Refusal) {
+        let (name, reference, action) = match (path, self.head.method.as_str()) {
+            (V2Path::Manifest { name, reference }, "PUT") => (name, Some(reference), Action::Push),
+            (V2Path::Manifest { name, reference }, "DELETE") => (name, Some(reference), Action::Delete),
+            (V2Path::Manifest { name, reference }, _) => (name, Some(reference), Action::Pull),
+            (V2Path::UploadStart { name }, _) => (name, None, Action::Push),
+            _ => return,
+        };
+        let is_told_to_sign_in = refusal.status == StatusCode::UNAUTHORIZED && !self.caller.has_credential;
+        if is_told_to_sign_in || !refusal.status.is_client_error() {
+            return;
+        }
+        let Ok(repository) = self.app.repository(name) else { return };
+        let (actor, reference) = (self.caller.actor.clone(), reference.cloned());
+        let message = refusal.message().to_owned();
+        self.app.by_request().record_refused(&Refused { action, actor, repository, reference, message });
     }
 
     /// Asks the registry for what costs a few rows.

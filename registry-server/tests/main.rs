@@ -23,6 +23,8 @@ mod client;
 mod control;
 #[path = "main/discovery.rs"]
 mod discovery;
+#[path = "main/fairness.rs"]
+mod fairness;
 #[path = "main/full_disk.rs"]
 mod full_disk;
 #[path = "main/hidden.rs"]
@@ -31,12 +33,16 @@ mod hidden;
 mod hostile;
 #[path = "main/initialize.rs"]
 mod initialize;
+#[path = "main/isolation.rs"]
+mod isolation;
 #[path = "main/killed.rs"]
 mod killed;
 #[path = "main/lab.rs"]
 mod lab;
 #[path = "main/limits.rs"]
 mod limits;
+#[path = "main/logs.rs"]
+mod logs;
 #[path = "main/manifests.rs"]
 mod manifests;
 #[path = "main/metrics.rs"]
@@ -51,6 +57,8 @@ mod routes;
 mod search;
 #[path = "main/sessions.rs"]
 mod sessions;
+#[path = "main/stolen.rs"]
+mod stolen;
 #[path = "main/stopping.rs"]
 mod stopping;
 #[path = "main/superuser.rs"]

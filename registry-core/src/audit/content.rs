@@ -9,9 +9,10 @@ use crate::model::keys::NamespaceId;
 use crate::model::records::{Count, Totals};
 use crate::model::tables::{
     BLOB_GRACE, BLOB_REPOSITORIES, BLOBS, MANIFEST_BLOBS, MANIFEST_LINKS, MANIFESTS, NAMESPACE_BLOBS,
-    REPOSITORY, REPOSITORY_BLOBS, REPOSITORY_UPLOADS, TOTALS, UPLOAD_EXPIRY, UPLOADS,
+    REPOSITORY, REPOSITORY_BLOBS, REPOSITORY_UPLOADS, TOTALS, UPLOAD_COUNTS, UPLOAD_EXPIRY, UPLOADS,
 };
 use crate::model::totals::{row_of, row_of_upload};
+use crate::model::uploads::counts_of;
 use crate::oci::Digest;
 
 pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
@@ -81,9 +82,14 @@ fn totals(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
         row.manifests += 1;
         row.manifest_bytes += manifest.size;
     }
-    for id in all(rows, &UPLOADS)?.into_keys() {
+    let mut open: BTreeMap<(u8, u64), Count> = BTreeMap::new();
+    for (id, upload) in all(rows, &UPLOADS)? {
         recount.entry(row_of_upload(id)).or_default().uploads += 1;
+        for key in counts_of(&upload).into_iter().flatten() {
+            open.entry(key).or_default().count += 1;
+        }
     }
+    findings.compare("upload counts", &open, &all(rows, &UPLOAD_COUNTS)?);
     findings.compare("totals", &recount, &all(rows, &TOTALS)?);
     Ok(())
 }

@@ -43,7 +43,7 @@ fn listings(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     let public = listed(&|row| row.had_manifest && row.is_public);
     findings.compare("public catalog", &public, &all(rows, &PUBLIC_CATALOG)?);
     let mut expected = BTreeMap::new();
-    for (id, row) in &repositories {
+    for (id, row) in repositories.iter().filter(|(_, row)| !row.is_deleted) {
         let is_public = row.had_manifest && row.is_public;
         let realms = [Realm::Everything, Realm::Namespace(row.namespace), Realm::Public];
         for realm in realms.into_iter().take(if is_public { 3 } else { 2 }) {

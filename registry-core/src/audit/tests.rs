@@ -132,7 +132,7 @@ fn every_row_that_is_missing_is_noticed() {
         REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
-        UPLOADS UPLOAD_EXPIRY SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
+        UPLOADS UPLOAD_EXPIRY UPLOAD_COUNTS SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
     );
     assert_eq!(unmissed, BTreeSet::new());
 }
@@ -189,6 +189,7 @@ fn every_count_that_is_off_is_noticed() {
     noticed!(MANIFESTS, repositories, size);
     noticed!(BLOBS, namespaces, size);
     noticed!(NAMESPACE_BLOBS, count);
+    noticed!(UPLOAD_COUNTS, count);
     noticed!(REPOSITORY_BLOBS, manifests, withdrawn);
     noticed!(in logs, trail::COUNTS, count);
     noticed!(in logs, trail::TALLY, events, bytes);

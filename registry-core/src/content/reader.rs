@@ -15,12 +15,12 @@ const LOOK_BYTES: u64 = 512 << 10;
 /// How much [`BlobReader::load`] reads at once.
 const LOAD_BYTES: usize = 128 << 10;
 
-/// An open blob: its bytes stay readable while this lives, whatever is deleted meanwhile.
+/// An open blob, or another file that is sent like one: its bytes stay readable while this lives, whatever is deleted meanwhile.
 #[derive(Clone, Debug)]
 pub struct BlobReader(pub(super) Arc<OpenBlob>);
 
 impl BlobReader {
-    pub(super) fn new(file: Arc<dyn DiskFile>, size: u64) -> Self {
+    pub(crate) fn new(file: Arc<dyn DiskFile>, size: u64) -> Self {
         Self(Arc::new(OpenBlob::new(file, size)))
     }
 

@@ -146,6 +146,9 @@ pub(crate) const REPOSITORY_UPLOADS: Table<(RepositoryId, UploadId), ()> = Table
 /// The same by the time they expire.
 pub(crate) const UPLOAD_EXPIRY: Table<(u64, UploadId), ()> = Table::new("upload expiry");
 
+/// How many are open: (0, namespace) and (1, principal).
+pub(crate) const UPLOAD_COUNTS: Table<(u8, u64), Count> = Table::new("upload counts");
+
 /// First byte of a digest or of an upload's name → what there is of that in the whole registry.
 pub(crate) const TOTALS: Table<u8, Totals> = Table::new("totals");
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Registry;
 use crate::Error;
-use crate::access::{Action, Actor, NamespaceAction, PrincipalId};
+use crate::access::{Action, Actor, NamespaceAction, PrincipalId, Who};
 use crate::metadata::key::Descending;
 use crate::metadata::{Growth, Lane, ReadTxn, Rows};
 use crate::model::authorize::{granted, granted_in_namespace};
@@ -70,6 +70,30 @@ impl Registry {
     /// Whether `actor` may do `action` in the namespace, which is there; for answers that say what somebody could do.
     pub fn may_in_namespace(&self, actor: &Actor, name: &NamespaceName, action: NamespaceAction) -> bool {
         self.0.metadata.read(|rows| granted_in_namespace(rows, &self.0.settings, actor, name, action)).is_ok()
+    }
+
+    /// The id of the repository's namespace, if the actor has a role in it or in the repository, or acts everywhere. That a
+    /// repository is public makes nobody at home there.
+    ///
+    /// # Errors
+    /// [`Error::CredentialRevoked`].
+    pub fn home(&self, actor: &Actor, name: &RepositoryName) -> Result<Option<u64>, Error> {
+        self.0.metadata.read(|rows| {
+            let caller = standing::caller(rows, &self.0.settings, actor)?;
+            let Some(namespace) = rows.get(&NAMESPACES, &name.namespace().to_owned())? else {
+                return Ok(None);
+            };
+            let is_everywhere = matches!(caller.who(), Who::Unrestricted | Who::Reader);
+            let is_at_home = is_everywhere
+                || standing::in_namespace(rows, &caller, namespace)?.role.is_some()
+                || match rows.get(&REPOSITORIES, &(namespace, name.path().to_owned()))? {
+                    Some(repository) => {
+                        standing::in_repository(rows, &caller, namespace, repository)?.is_some()
+                    }
+                    None => false,
+                };
+            Ok(is_at_home.then_some(namespace.0))
+        })
     }
 
     /// At most `limit` repositories of a namespace after the path `after`: all of them for those who administer it, otherwise

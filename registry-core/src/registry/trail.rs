@@ -1,5 +1,6 @@
 //! The audit trail: what is recorded, what the background does with it, and reading it.
 
+mod export;
 mod rotation;
 #[cfg(test)]
 mod tests;
@@ -7,18 +8,19 @@ mod writing;
 
 use std::sync::{Arc, Mutex};
 
+pub use self::export::Export;
 use self::writing::Work;
 use super::Registry;
-use crate::Error;
-use crate::access::{Actor, PrincipalId};
+use crate::access::{Action, Actor, PrincipalId};
 use crate::metadata::{Metadata, Rows};
 use crate::model::accounts;
 use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::tables::{NAMESPACES, REPOSITORIES};
 use crate::trail::{
-    Archives, EventCount, EventCursor, EventQuery, EventScope, EventStream, EventsPage, Observed, Origin,
-    Pull, Queue, Scope, Stamp, Streams, counts, page,
+    Archives, EventCount, EventCursor, EventQuery, EventScope, EventStream, EventsPage, Exports, Observed,
+    Origin, Pull, Queue, Refused, Scope, SignIn, SignInOutcome, Stamp, Streams, counts, page,
 };
+use crate::{Error, Settings};
 
 /// Memory for pages of the log, in bytes.
 pub(super) const CACHE_BYTES: usize = 4 << 20;
@@ -31,11 +33,13 @@ pub(super) struct Trail {
     queue: Queue,
     streams: Streams,
     work: Mutex<Work>,
+    exports: Exports,
 }
 
 impl Trail {
-    pub(super) fn new(logs: Metadata, archives: Archives) -> Self {
-        Self { logs, archives, queue: Queue::default(), streams: Streams::default(), work: Mutex::default() }
+    pub(super) fn new(logs: Metadata, archives: Archives, exports: Exports) -> Self {
+        let (queue, streams, work) = (Queue::default(), Streams::default(), Mutex::default());
+        Self { logs, archives, queue, streams, work, exports }
     }
 }
 
@@ -51,14 +55,55 @@ impl Registry {
     /// killed before. A GET within five seconds after a HEAD of the same manifest, by the same performer and from the
     /// same address, is the same pull; alike ones that wait together are one event, which says how many `times`.
     pub fn record_pull(&self, pull: &Pull) {
+        let settings = &self.0.settings;
+        let namespace = pull.repository.namespace();
+        if settings.unaudited_pulls.contains(namespace) || settings.unaudited.contains(namespace) {
+            return;
+        }
         if self.0.trail.queue.push_pull(pull, self.1.clone(), self.now_ms()) {
             self.0.trail_wake.notify();
         }
     }
 
-    /// Notes something that no operation here stands for, such as a sign-in; as [`Registry::record_pull`] does.
+    /// Notes something that no operation here stands for; as [`Registry::record_pull`] does.
     pub fn record_event(&self, observed: Observed) {
+        if observed.namespace.as_ref().is_some_and(|name| self.0.settings.unaudited.contains(name)) {
+            return;
+        }
         if self.0.trail.queue.push(observed, self.1.clone(), self.now_ms()) {
+            self.0.trail_wake.notify();
+        }
+    }
+
+    /// Notes that somebody signed in, tried to or signed out, if the settings want it; as [`Registry::record_pull`] does.
+    /// Alike ones that wait together are one event, and of failures so many are recorded and no more: the rest is
+    /// counted in an event `failures_unrecorded`.
+    pub fn record_sign_in(&self, sign_in: &SignIn) {
+        let Settings { audited, unaudited, .. } = &self.0.settings;
+        let is_wanted = match sign_in.outcome {
+            SignInOutcome::Refused(_) => audited.failed_sign_ins,
+            SignInOutcome::SignedIn | SignInOutcome::SignedOut => audited.sign_ins,
+        };
+        let namespace = sign_in.name.split('+').next().unwrap_or_default();
+        let is_wanted = is_wanted && !unaudited.contains(namespace);
+        if is_wanted && self.0.trail.queue.push_sign_in(sign_in, self.1.clone(), self.now_ms()) {
+            self.0.trail_wake.notify();
+        }
+    }
+
+    /// Notes that a pull, a push or a deletion was refused, if the settings want it; as [`Registry::record_sign_in`]
+    /// does with failures.
+    pub fn record_refused(&self, refused: &Refused) {
+        let Settings { audited, unaudited, unaudited_pulls, .. } = &self.0.settings;
+        let namespace = refused.repository.namespace();
+        let is_wanted = match refused.action {
+            Action::Pull => audited.failed_pulls && !unaudited_pulls.contains(namespace),
+            Action::Push | Action::Create => audited.failed_pushes,
+            Action::Delete => audited.failed_deletions,
+            Action::Describe | Action::Administer => false,
+        };
+        let is_wanted = is_wanted && !unaudited.contains(namespace);
+        if is_wanted && self.0.trail.queue.push_refused(refused, self.1.clone(), self.now_ms()) {
             self.0.trail_wake.notify();
         }
     }
@@ -159,7 +204,9 @@ impl Registry {
 
     fn stamp_of(&self, performer: Option<PrincipalId>, events: u64) -> Result<Stamp, Error> {
         let first_id = self.0.ids.fresh_run(&self.0.metadata, events)?;
-        Ok(Stamp { origin: self.1.clone(), performer, credential: None, now_ms: self.now_ms(), first_id })
+        let unaudited = Arc::clone(&self.0.settings.unaudited);
+        let (now_ms, credential) = (self.now_ms(), None);
+        Ok(Stamp { origin: self.1.clone(), performer, credential, now_ms, first_id, unaudited })
     }
 }
 

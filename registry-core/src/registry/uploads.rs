@@ -98,7 +98,7 @@ impl Registry {
     /// sha256 is hashed while bytes arrive; any other digest can still end the upload.
     ///
     /// # Errors
-    /// The refusals of a push.
+    /// The refusals of a push; [`Error::TooManyUploads`].
     pub fn start_upload(
         &self,
         actor: &Actor,
@@ -119,6 +119,7 @@ impl Registry {
                 expires_ms,
                 ..Upload::default()
             };
+            uploads::check_room(txn, &self.0.settings, &upload)?;
             uploads::begin(txn, id, &upload)?;
             Ok(id)
         })

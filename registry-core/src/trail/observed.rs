@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
+use super::attempts::{Allowance, Refused, SignIn, SignInOutcome, with_times};
 use super::{Event, Origin};
 use crate::access::Actor;
 use crate::oci::{Digest, Reference, RepositoryName};
@@ -16,8 +17,8 @@ const SAME_PULL_MS: u64 = 5_000;
 /// HEADs that are remembered.
 const HEADS_MAX: usize = 1024;
 
-/// Something that happened and that no row says: a sign-in, say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something that happened and that no row says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed {
     /// What, by Quay's name for it.
     pub kind: String,
@@ -57,15 +58,12 @@ impl Pull {
             Reference::Tag(tag) => metadata["tag"] = tag.as_str().into(),
             Reference::Digest(digest) => metadata["manifest_digest"] = digest.to_string().into(),
         }
-        if times > 1 {
-            metadata["times"] = times.into();
-        }
         Observed {
             kind: "pull_repo".to_owned(),
             actor: self.actor.clone(),
             namespace: Some(namespace.to_owned()),
             repository: Some(repo.to_owned()),
-            metadata: metadata.to_string(),
+            metadata: with_times(metadata.to_string(), times),
         }
     }
 }
@@ -87,6 +85,14 @@ struct WaitingPull {
     times: u64,
 }
 
+/// A sign-in or a refusal that waits, with how many alike ones there were, and which of those that wait it is.
+#[derive(Debug)]
+struct Attempt {
+    first: Waiting,
+    times: u64,
+    number: usize,
+}
+
 /// What waits to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(Mutex<State>);
@@ -96,6 +102,12 @@ struct State {
     waiting: Vec<Waiting>,
     /// Pulls by what tells them apart: one event for all that are alike, as clients ask again and again.
     pulls: HashMap<Asked, WaitingPull>,
+    /// Sign-ins and refusals by all that they say and the address: each with when the first of its kind was, and how many
+    /// there were.
+    attempts: HashMap<(Observed, String), Attempt>,
+    allowance: Allowance,
+    /// Failures beyond the allowance.
+    unrecorded: u64,
     dropped: u64,
     /// When a manifest was asked for with HEAD.
     heads: HashMap<Head, u64>,
@@ -144,10 +156,32 @@ impl Queue {
         state.push_pull(head, pull, origin, now_ms)
     }
 
+    /// Adds a sign-in to those that wait and are alike. True if it is time to write them.
+    pub(crate) fn push_sign_in(&self, sign_in: &SignIn, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
+        let user_agent = origin.as_ref().map_or("", |origin| &origin.user_agent);
+        let is_failure = matches!(sign_in.outcome, SignInOutcome::Refused(_));
+        let attempt = Waiting { observed: sign_in.observed(user_agent), origin, time_ms: now_ms };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_attempt(attempt, is_failure)
+    }
+
+    /// Adds what was refused, likewise.
+    pub(crate) fn push_refused(&self, refused: &Refused, origin: Option<Arc<Origin>>, now_ms: u64) -> bool {
+        let Some(observed) = refused.observed() else { return false };
+        let attempt = Waiting { observed, origin, time_ms: now_ms };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_attempt(attempt, true)
+    }
+
     /// Takes all that waits, and how many events were dropped since the last time.
-    pub(crate) fn take(&self) -> (Vec<Waiting>, u64) {
+    pub(crate) fn take(&self, now_ms: u64) -> (Vec<Waiting>, u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = std::mem::take(&mut state.waiting);
+        waiting.extend(state.take_unrecorded(now_ms));
+        let mut attempts: Vec<Attempt> = state.attempts.drain().map(|(_, attempt)| attempt).collect();
+        attempts.sort_by_key(|attempt| attempt.number);
+        waiting.extend(attempts.into_iter().map(|Attempt { mut first, times, .. }| {
+            first.observed.metadata = with_times(first.observed.metadata, times);
+            first
+        }));
         let (pulls, dropped) = (std::mem::take(&mut state.pulls), std::mem::take(&mut state.dropped));
         drop(state);
         waiting.extend(pulls.into_values().map(|WaitingPull { pull, origin, time_ms, times }| Waiting {
@@ -184,12 +218,52 @@ impl State {
         self.is_half_full()
     }
 
+    fn push_attempt(&mut self, attempt: Waiting, is_failure: bool) -> bool {
+        let address = attempt.origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default();
+        let key = (attempt.observed.clone(), address);
+        if let Some(alike) = self.attempts.get_mut(&key) {
+            alike.times += 1;
+            return false;
+        }
+        if is_failure && !self.allowance.take(attempt.time_ms) {
+            self.unrecorded += 1;
+            return false;
+        }
+        if self.is_full() {
+            self.dropped += 1;
+            return false;
+        }
+        let number = self.attempts.len();
+        self.attempts.insert(key, Attempt { first: attempt, times: 1, number });
+        self.is_half_full()
+    }
+
+    /// Says how many failures were beyond the allowance, out of the allowance itself.
+    fn take_unrecorded(&mut self, now_ms: u64) -> Option<Waiting> {
+        if self.unrecorded == 0 || !self.allowance.take(now_ms) {
+            return None;
+        }
+        let count = std::mem::take(&mut self.unrecorded);
+        let observed = Observed {
+            kind: "failures_unrecorded".to_owned(),
+            actor: Actor::Anonymous,
+            namespace: None,
+            repository: None,
+            metadata: json!({ "count": count }).to_string(),
+        };
+        Some(Waiting { observed, origin: None, time_ms: now_ms })
+    }
+
     fn is_full(&self) -> bool {
-        self.waiting.len() + self.pulls.len() >= WAITING_MAX
+        self.len() >= WAITING_MAX
     }
 
     fn is_half_full(&self) -> bool {
-        self.waiting.len() + self.pulls.len() == WAITING_MAX / 2
+        self.len() == WAITING_MAX / 2
+    }
+
+    fn len(&self) -> usize {
+        self.waiting.len() + self.pulls.len() + self.attempts.len()
     }
 
     fn remember(&mut self, head: Head, now_ms: u64) {
@@ -242,9 +316,9 @@ mod tests {
         let queue = Queue::default();
         queue.push_pull(&pull(true, b"a"), from("1"), 0);
         queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS - 1);
-        assert_eq!(queue.take().0.len(), 1);
+        assert_eq!(queue.take(0).0.len(), 1);
         queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS - 1);
-        assert_eq!(queue.take().0.len(), 1, "another GET is another pull");
+        assert_eq!(queue.take(0).0.len(), 1, "another GET is another pull");
     }
 
     #[test]
@@ -253,9 +327,9 @@ mod tests {
         queue.push_pull(&pull(true, b"a"), from("1"), 0);
         queue.push_pull(&pull(false, b"a"), from("2"), 0);
         queue.push_pull(&pull(false, b"b"), from("1"), 0);
-        assert_eq!(queue.take().0.len(), 3);
+        assert_eq!(queue.take(0).0.len(), 3);
         queue.push_pull(&pull(false, b"a"), from("1"), SAME_PULL_MS);
-        assert_eq!(queue.take().0.len(), 1);
+        assert_eq!(queue.take(0).0.len(), 1);
     }
 
     #[test]
@@ -265,7 +339,7 @@ mod tests {
             queue.push_pull(&pull(false, b"a"), from("1"), 7);
         }
         queue.push_pull(&pull(false, b"a"), from("2"), 7);
-        let (mut waiting, _) = queue.take();
+        let (mut waiting, _) = queue.take(0);
         waiting.sort_by_key(|waiting| waiting.observed.metadata.len());
         let metadata: Vec<_> = waiting.iter().map(|waiting| waiting.observed.metadata.as_str()).collect();
         assert_eq!(metadata.len(), 2);
@@ -289,8 +363,8 @@ mod tests {
         let push = |number: usize| queue.push_pull(&pull(false, &number.to_be_bytes()), None, 0);
         let calls = (0..WAITING_MAX + 3).filter(|number| push(*number)).count();
         assert_eq!(calls, 1, "the background is called once, in time");
-        let (waiting, dropped) = queue.take();
+        let (waiting, dropped) = queue.take(0);
         assert_eq!((waiting.len(), dropped), (WAITING_MAX, 3));
-        assert_eq!(queue.take().1, 0);
+        assert_eq!(queue.take(0).1, 0);
     }
 }

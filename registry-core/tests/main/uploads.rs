@@ -1,7 +1,7 @@
 //! Uploads: resuming, restarts, refusals, expiry.
 
 use registry_core::oci::{Algorithm, Digest};
-use registry_core::{Error, Settings};
+use registry_core::{Error, Role, Settings, To};
 
 use crate::support::{OWNER, Site, digest, name};
 
@@ -121,4 +121,27 @@ fn a_blob_above_the_limit_is_refused_and_what_came_before_stays() {
     let mut writer = site.registry.open_upload(&OWNER, &name(AT), id).unwrap();
     assert!(matches!(writer.append(b"9"), Err(Error::BlobTooLarge { limit_bytes: 8 })));
     writer.finish(&digest(b"12345678")).unwrap();
+}
+
+#[test]
+fn a_namespace_and_a_principal_have_so_many_uploads_open_and_no_more() {
+    let site =
+        Site::with(Settings { uploads_per_namespace: 3, uploads_per_principal: 2, ..Settings::default() });
+    let (alice, bob) = (site.user("alice"), site.user("bob"));
+    site.registry.create_repository(&alice, &name("alice/app"), false).unwrap();
+    site.registry.grant(&alice, &name("alice/app"), To::Principal("bob"), Role::Write).unwrap();
+    let begin = |actor, at| site.registry.start_upload(actor, &name(at), None);
+    let first = begin(&alice, "alice/app").unwrap();
+    begin(&alice, "alice/other").unwrap();
+    assert!(matches!(begin(&alice, "alice/app"), Err(Error::TooManyUploads)), "of the principal");
+    begin(&bob, "alice/app").unwrap();
+    assert!(matches!(begin(&bob, "alice/app"), Err(Error::TooManyUploads)), "of the namespace");
+    begin(&bob, "bob/app").unwrap();
+    site.registry.cancel_upload(&alice, &name("alice/app"), first).unwrap();
+    begin(&alice, "alice/app").unwrap();
+    site.clock.advance_ms(site.registry.settings().upload_expiry_ms);
+    site.settle();
+    begin(&alice, "alice/app").unwrap();
+    begin(&bob, "alice/app").unwrap();
+    site.settle();
 }

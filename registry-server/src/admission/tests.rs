@@ -6,8 +6,11 @@ use super::*;
 
 const ONE: Bounds = Bounds {
     at_once: 1,
+    at_once_per_namespace: 1,
+    at_once_per_principal: 1,
     at_once_per_client: 1,
     waiting: 1,
+    waiting_per_namespace: 1,
     waiting_per_client: 1,
     patience: Duration::from_millis(1),
 };
@@ -70,4 +73,15 @@ async fn a_cluster_or_a_build_host_behind_one_address_is_never_refused() {
     let admission = Admission::new(&AdmissionLimits::default());
     nobody_is_refused(&admission.requests, 200 * 10, 96).await;
     nobody_is_refused(&admission.uploads, 64 * 8, 64 * 8).await;
+}
+
+#[tokio::test]
+async fn who_went_in_gave_the_place_at_the_door_back() {
+    let admission = Admission::new(&AdmissionLimits { requests: ONE, uploads: ONE });
+    let inside = admission.enter(client()).await.unwrap().go_in(client().into()).await.unwrap();
+    let at_the_door = admission.enter(client()).await.unwrap();
+    assert_eq!(admission.requests(), Load { inside: 2, waiting: 0, refused: 0 });
+    assert_eq!(at_the_door.go_in(client().into()).await.unwrap_err(), Busy);
+    drop(inside);
+    assert_eq!(admission.requests(), Load { inside: 0, waiting: 0, refused: 1 });
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{AccountChange, AccountInfo, Actor, Error, NewUser, Principal};
+use registry_core::{AccountChange, AccountInfo, Actor, Error, NewUser, Principal, SignInWay};
 use serde_json::json;
 
 use super::body::Fields;
@@ -206,10 +206,13 @@ async fn convert(
     if owner.contains('+') {
         return Err(invalid());
     }
-    let owner = app.auth.sign_in(&app, client, owner, &password).await.map_err(|error| match error {
-        crate::auth::caller::SignInError::Wrong => invalid(),
-        error => error.into(),
-    })?;
+    let owner =
+        app.auth.sign_in(&app, client, SignInWay::Browser, owner, &password).await.map_err(|error| {
+            match error {
+                crate::auth::caller::SignInError::Wrong => invalid(),
+                error => error.into(),
+            }
+        })?;
     let converted = app.call(move |registry| registry.convert_account(&actor, &owner)).await;
     converted.map_err(|error| match error {
         Error::OwnsNamespace(_) => invalid(),

@@ -23,10 +23,13 @@ pub(super) enum Cookie {
 }
 
 impl Cookie {
-    /// The cookie of a request, if it has one that this registry could have set.
+    /// The cookie of a request, if it has one that this registry could have set. Of two that differ neither counts: a
+    /// neighbour of this host could have added one, and nobody can tell which.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| cookie::values(line, NAME)).find_map(Self::parse)
+        let mut found = lines.flat_map(|line| cookie::values(line, NAME)).filter_map(Self::parse);
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
     }
 
     fn parse(value: &str) -> Option<Self> {

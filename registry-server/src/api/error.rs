@@ -239,6 +239,7 @@ impl From<Error> for ApiError {
                 Self::plain(StatusCode::BAD_REQUEST, text)
             }
             Error::UploadBusy => Self::plain(StatusCode::CONFLICT, text),
+            Error::TooManyUploads => Self::plain(StatusCode::TOO_MANY_REQUESTS, text),
             Error::BlobTooLarge { .. } => Self::plain(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::PreconditionFailed => Self::plain(StatusCode::PRECONDITION_FAILED, text),
             Error::Denied { .. }

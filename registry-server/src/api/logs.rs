@@ -105,14 +105,14 @@ fn form(counts: bool) -> Form {
 
 /// A range of days, from the beginning of the first to the end of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    from_ms: u64,
-    until_ms: u64,
+pub(super) struct Range {
+    pub(super) from_ms: u64,
+    pub(super) until_ms: u64,
 }
 
 impl Range {
     /// The last day, unless the query names days as Quay's pages do (`MM/DD/YYYY`); what is no day is not named.
-    fn of(query: &Asked, now_ms: u64) -> Result<Self, ApiError> {
+    pub(super) fn of(query: &Asked, now_ms: u64) -> Result<Self, ApiError> {
         let day = |name| query.text(name).and_then(day_ms);
         let until_ms = day("endtime").unwrap_or(now_ms).saturating_add(DAY_MS);
         let from_ms = day("starttime").unwrap_or(until_ms.saturating_sub(2 * DAY_MS));
@@ -144,7 +144,7 @@ fn user(who: &Who) -> Value {
 }
 
 /// An event; in whose namespace only superusers are told, as the others asked for one.
-fn view(event: &Event, tells_namespace: bool) -> Value {
+pub(super) fn view(event: &Event, tells_namespace: bool) -> Value {
     let mut view = Map::new();
     view.insert("kind".into(), json!(event.kind));
     view.insert("metadata".into(), serde_json::from_str(&event.metadata).unwrap_or_else(|_| json!({})));
@@ -160,11 +160,26 @@ fn view(event: &Event, tells_namespace: bool) -> Value {
     Value::Object(view)
 }
 
+/// An event as a line of the stream: as superusers see it, with its id and its repository.
+pub(crate) fn event_line(event: &Event) -> Value {
+    let mut line = view(event, true);
+    line["id"] = json!(event.id);
+    if let Some(repository) = &event.repository {
+        line["repository"] = json!(repository.name);
+    }
+    line
+}
+
 /// Answers for a scope that the caller may see.
 async fn told(app: &Arc<App>, scope: EventScope, asked: &Asked, form: Form) -> Result<Response, ApiError> {
     let Range { from_ms, until_ms } = Range::of(asked, app.registry.now_ms())?;
     let tells_namespace = scope == EventScope::All;
     let performer = asked.text("performer").map(str::to_owned);
+    if let Some(name) = performer.clone()
+        && app.ask(move |registry| registry.account(&name)).await?.is_none()
+    {
+        return Err(ApiError::refused("Invalid performer: there is no such user or robot"));
+    }
     let query = EventQuery { scope, performer, from_ms, until_ms };
     if form == Form::Counts {
         if until_ms - from_ms > (AGGREGATED_DAYS + 1) * DAY_MS {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
-use registry_core::Principal;
+use registry_core::{Principal, SignInOutcome, SignInWay};
 use serde_json::json;
 
 use super::body::Fields;
@@ -84,11 +84,14 @@ pub(super) async fn sign_in(
     let wrong = json!({ "needsEmailVerification": false, "invalidCredentials": true, "message": WRONG });
     // A robot's token is for clients of the registry, never for a browser (Quay).
     if name.contains('+') {
+        app.record_sign_in(SignInWay::Browser, name, SignInOutcome::Refused(WRONG));
         return Err(refused(SignInError::Wrong, wrong));
     }
-    let signed_in = app.auth.sign_in(&app, client, name, &password).await;
+    let signed_in = app.auth.sign_in(&app, client, SignInWay::Browser, name, &password).await;
     let principal = signed_in.map_err(|error| refused(error, wrong))?;
-    begin(&app, &origin, &caller, principal, success(None)).await
+    let response = begin(&app, &origin, &caller, principal, success(None)).await?;
+    app.record_sign_in(SignInWay::Browser, name, SignInOutcome::SignedIn);
+    Ok(response)
 }
 
 /// Begins a session, in place of the one that the request came with, and adds it to the answer.
@@ -117,13 +120,15 @@ pub(super) async fn verify(
 ) -> Result<Response, ApiError> {
     let (account, principal) = caller.signed_in()?;
     let wrong = || json!({ "message": WRONG, "invalidCredentials": true });
-    let checked = app.auth.sign_in(&app, client, &account.name, &fields.secret("password")?).await;
+    let (way, password) = (SignInWay::Browser, fields.secret("password")?);
+    let checked = app.auth.sign_in(&app, client, way, &account.name, &password).await;
     if checked.map_err(|error| refused(error, wrong()))? != principal {
         return Err(refused(SignInError::Wrong, wrong()));
     }
     if let Some(id) = caller.session_id().cloned() {
         app.call(move |registry| registry.refresh_session(&id)).await?;
     }
+    app.record_sign_in(way, &account.name, SignInOutcome::SignedIn);
     Ok(success(caller.csrf_token(&app)))
 }
 
@@ -138,6 +143,7 @@ pub(super) async fn sign_out(
         let (account, _) = caller.signed_in()?;
         let id = account.id;
         app.call(move |registry| registry.end_sessions(id)).await?;
+        app.record_sign_in(SignInWay::Browser, &account.name, SignInOutcome::SignedOut);
         set_cookie(&mut response, Cookie::clear(is_secure(&app, &origin)));
     }
     Ok(response)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use registry_core::{Account, Actor, Error, Principal, Registry};
+use registry_core::{Account, Actor, Error, Principal, PrincipalId, Registry, SignInOutcome, SignInWay};
 
 use super::Auth;
 use super::backoff::{TooSoon, Unchecked};
@@ -16,6 +16,7 @@ use crate::app::{App, lane_failed};
 use crate::origin::Origin;
 use crate::v2::Refusal;
 use crate::wire::authorization::Authorization;
+use crate::wire::path::V2Path;
 use crate::wire::scope::{Actions, Scopes};
 use crate::wire::secret::Secret;
 
@@ -30,6 +31,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who is signed in.
+    pub(crate) fn principal(&self) -> Option<PrincipalId> {
+        self.actor.principal_id()
+    }
+
     /// Whether the credential was asked for with `actions` on the repository. It never grants anything.
     pub(crate) fn covers(&self, repository: &str, actions: Actions) -> bool {
         self.asked.covers(repository, actions)
@@ -52,6 +58,17 @@ pub(crate) enum SignInError {
     ),
     /// The registry could not be asked.
     Registry(Error),
+}
+
+impl SignInError {
+    /// Why, if it is for what was sent and not for how the server does.
+    fn guessed(&self) -> Option<&'static str> {
+        match self {
+            Self::Wrong | Self::WrongAgain(_) => Some("Invalid Username or Password"),
+            Self::TooSoon(_) => Some("Too many login attempts"),
+            Self::Busy | Self::Registry(_) => None,
+        }
+    }
 }
 
 impl From<Unchecked> for SignInError {
@@ -94,7 +111,12 @@ impl Auth {
         match authorization(head)? {
             None => Ok(Caller { actor: Actor::Anonymous, has_credential: false, asked }),
             Some(Authorization::Basic { user, password }) => {
-                let principal = self.sign_in(app, client, &user, &password).await?;
+                let principal = self.sign_in(app, client, SignInWay::Client, &user, &password).await?;
+                // Clients that send it with each request would leave an event for each blob: asking whether one is
+                // signed in is the sign-in.
+                if is_ping(head) {
+                    app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
+                }
                 Ok(Caller { actor: Actor::User(principal), has_credential: true, asked })
             }
             Some(Authorization::Bearer(token)) => self.bearer(&app.registry, &token, origin),
@@ -112,11 +134,27 @@ impl Auth {
         Ok(Caller { actor, has_credential: true, asked: claims.asked })
     }
 
-    /// The principal that this name and password belong to.
+    /// The principal that this name and password belong to. A failure is noted in the audit trail; whether this is a
+    /// sign-in, the caller knows.
     ///
     /// # Errors
     /// [`SignInError`]. A name that nobody has costs as much as a wrong password.
     pub(crate) async fn sign_in(
+        &self,
+        app: &Arc<App>,
+        client: Client,
+        way: SignInWay,
+        user: &str,
+        password: &Secret,
+    ) -> Result<Principal, SignInError> {
+        let signed_in = self.checked(app, client, user, password).await;
+        if let Some(why) = signed_in.as_ref().err().and_then(SignInError::guessed) {
+            app.record_sign_in(way, user, SignInOutcome::Refused(why));
+        }
+        signed_in
+    }
+
+    async fn checked(
         &self,
         app: &Arc<App>,
         client: Client,
@@ -191,9 +229,17 @@ fn robot(account: Option<Account>, sent: &Secret) -> Option<Principal> {
     principal.filter(|_| robot_token::matches(sent, &hash))
 }
 
-/// What the request carries as a credential.
+fn is_ping(head: &Parts) -> bool {
+    matches!(V2Path::parse(head.uri.path()), Ok(V2Path::Ping))
+}
+
+/// What the request carries as a credential. Of several none is chosen: something in front may have looked at another.
 pub(super) fn authorization(head: &Parts) -> Result<Option<Authorization>, Refusal> {
-    let Some(header) = head.headers.get(AUTHORIZATION) else { return Ok(None) };
+    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(Refusal::invalid_credential("a request carries one credential"));
+    }
     let text = header.to_str().map_err(|_| Refusal::invalid_credential("credentials are malformed"))?;
     Authorization::parse(text).map(Some).map_err(Refusal::invalid_credential)
 }

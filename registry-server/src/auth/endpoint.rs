@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
-use registry_core::Error;
+use registry_core::{Error, SignInOutcome, SignInWay};
 use serde_json::json;
 
 use super::caller::authorization;
@@ -65,20 +65,20 @@ async fn subject(
     head: &Parts,
     request: &TokenRequest,
 ) -> Result<Subject, Refusal> {
-    let principal = match &request.grant {
-        Grant::Password { user, password } => app.auth.sign_in(app, client, user, password).await?,
+    let (user, password) = match &request.grant {
+        Grant::Password { user, password } => (user.clone(), password.clone()),
         Grant::RefreshToken(_) => {
             return Err(Refusal::invalid_credential("no refresh tokens are given out, so none is accepted"));
         }
         Grant::Header => match authorization(head)? {
             None => return Ok(Subject::Anonymous),
-            Some(Authorization::Basic { user, password }) => {
-                app.auth.sign_in(app, client, &user, &password).await?
-            }
+            Some(Authorization::Basic { user, password }) => (user, password),
             Some(Authorization::Bearer(_)) => {
                 return Err(Refusal::invalid_credential("a token does not get another one"));
             }
         },
     };
+    let principal = app.auth.sign_in(app, client, SignInWay::Client, &user, &password).await?;
+    app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
     Ok(Subject::Principal(principal))
 }

@@ -85,6 +85,17 @@ impl Document {
         .ok_or_else(|| self.wrong(line, key, "a whole number", &value.to_string()))
     }
 
+    /// A whole number of at least 1.
+    pub(super) fn positive(&mut self, key: &str) -> Result<Option<u64>, ConfigError> {
+        let Some((line, value)) = self.take(key) else { return Ok(None) };
+        let found = match value {
+            Value::Number(number) => u64::try_from(number).ok().filter(|number| *number > 0),
+            _ => None,
+        };
+        let wrong = || self.wrong(line, key, "a whole number of at least 1", &value.to_string());
+        found.map(Some).ok_or_else(wrong)
+    }
+
     /// Text, with its line.
     pub(super) fn text(&mut self, key: &str) -> Result<Option<(u64, String)>, ConfigError> {
         match self.take(key) {

@@ -4,9 +4,23 @@
 /// same; a test compares them.
 pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     (
+        "ACTION_LOG_AUDIT_DELETE_FAILURES",
+        "false",
+        "deletions of tags and manifests that were refused are recorded",
+    ),
+    ("ACTION_LOG_AUDIT_LOGINS", "true", "signing in and out is recorded"),
+    ("ACTION_LOG_AUDIT_LOGIN_FAILURES", "false", "failed sign-ins are recorded"),
+    ("ACTION_LOG_AUDIT_PULL_FAILURES", "false", "pulls that were refused are recorded"),
+    ("ACTION_LOG_AUDIT_PUSH_FAILURES", "false", "pushes that were refused are recorded"),
+    (
         "ACTION_LOG_ROTATION_THRESHOLD",
         "30d",
         "how long events stay in the audit trail before they go to compressed files",
+    ),
+    (
+        "AUDIT_STREAM",
+        "-",
+        "`stdout` or the path of a file: each event goes there as a line of JSON (not a key of Quay's)",
     ),
     ("AUTHENTICATION_TYPE", "Database", "only `Database`: accounts are the registry's own"),
     (
@@ -26,6 +40,8 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     ),
     ("CREATE_PRIVATE_REPO_ON_PUSH", "true", "a repository made by a push is private"),
     ("DEFAULT_TAG_EXPIRATION", "2w", "how long deleted and moved tags can be restored"),
+    ("DISABLED_FOR_AUDIT_LOGS", "[]", "namespaces in which nothing is recorded"),
+    ("DISABLED_FOR_PULL_LOGS", "[]", "namespaces whose pulls are not recorded"),
     (
         "DISTRIBUTED_STORAGE_CONFIG",
         "-",
@@ -48,6 +64,7 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "true",
         "names of users are found by their beginning; otherwise only whole ones, except by superusers",
     ),
+    ("FEATURE_LOG_EXPORT", "true", "logs can be exported to files"),
     ("FEATURE_PUBLIC_CATALOG", "false", "the catalog shows public repositories to everybody"),
     ("FEATURE_REFERRERS_API", "true", "referrers are listed, and a push with a subject is told so"),
     (
@@ -70,6 +87,36 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "names of users and robots who read everything; they are no superusers",
     ),
     ("LIBRARY_NAMESPACE", "library", "where repository names without a slash lie"),
+    (
+        "LIMIT_REQUESTS_PER_NAMESPACE",
+        "96",
+        "requests handled at once for one namespace (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_REQUESTS_PER_PRINCIPAL",
+        "96",
+        "requests handled at once from one user or robot (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOADS_PER_NAMESPACE",
+        "3072",
+        "uploads received at once for one namespace (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOADS_PER_PRINCIPAL",
+        "2048",
+        "uploads received at once from one user or robot (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOAD_SESSIONS_PER_NAMESPACE",
+        "16384",
+        "upload sessions open in one namespace (not a key of Quay's)",
+    ),
+    (
+        "LIMIT_UPLOAD_SESSIONS_PER_PRINCIPAL",
+        "8192",
+        "upload sessions open of one user or robot (not a key of Quay's)",
+    ),
     ("LOG_FORMAT", "text", "`text` or `json` (not a key of Quay's)"),
     ("LOG_REQUESTS", "false", "a log line for each request (not a key of Quay's)"),
     ("MAXIMUM_LAYER_SIZE", "20G", "the largest blob"),
@@ -94,6 +141,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "the session cookie travels over TLS alone, also where clients are known to come over plain HTTP",
     ),
     ("SESSION_TIMEOUT", "31d", "how long a session in a browser lasts"),
+    (
+        "SSRF_ALLOWED_HOSTS",
+        "[]",
+        "names, addresses and blocks of addresses that the server may connect to; without them it connects to nothing",
+    ),
     ("SUPER_USERS", "[]", "names of superusers"),
     (
         "TRUSTED_PROXIES",
@@ -109,11 +161,6 @@ const QUAY: &[&str] = &[
     "ACCOUNT_RECOVERY_MODE",
     "ACTION_LOG_ARCHIVE_LOCATION",
     "ACTION_LOG_ARCHIVE_PATH",
-    "ACTION_LOG_AUDIT_DELETE_FAILURES",
-    "ACTION_LOG_AUDIT_LOGINS",
-    "ACTION_LOG_AUDIT_LOGIN_FAILURES",
-    "ACTION_LOG_AUDIT_PULL_FAILURES",
-    "ACTION_LOG_AUDIT_PUSH_FAILURES",
     "ALLOWED_OCI_ARTIFACT_TYPES",
     "ALLOW_PULLS_WITHOUT_STRICT_LOGGING",
     "ALLOW_WITHOUT_STRICT_LOGGING",
@@ -136,8 +183,6 @@ const QUAY: &[&str] = &[
     "DEFAULT_SYSTEM_REJECT_QUOTA_BYTES",
     "DEFAULT_UI",
     "DIRECT_OAUTH_CLIENTID_WHITELIST",
-    "DISABLED_FOR_AUDIT_LOGS",
-    "DISABLED_FOR_PULL_LOGS",
     "DISABLE_ANGULAR_UI",
     "DISABLE_PUSHES",
     "DISTRIBUTED_STORAGE_DEFAULT_LOCATIONS",
@@ -169,7 +214,6 @@ const QUAY: &[&str] = &[
     "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE",
     "FEATURE_INVITE_ONLY_USER_CREATION",
     "FEATURE_LIBRARY_SUPPORT",
-    "FEATURE_LOG_EXPORT",
     "FEATURE_MAILING",
     "FEATURE_NAMESPACE_GARBAGE_COLLECTION",
     "FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP",
@@ -253,7 +297,6 @@ const QUAY: &[&str] = &[
     "SETUP_COMPLETE",
     "SSL_CIPHERS",
     "SSL_PROTOCOLS",
-    "SSRF_ALLOWED_HOSTS",
     "SUCCESSIVE_TRIGGER_FAILURE_DISABLE_THRESHOLD",
     "TAG_EXPIRATION_OPTIONS",
     "TEAM_RESYNC_STALE_TIME",

@@ -136,6 +136,14 @@ fn a_wrong_value_is_named_with_its_line() {
             "TRUSTED_PROXIES:\n- 10.0.0.0/33\n",
             "config.yaml:2: TRUSTED_PROXIES: expected an address or a block such as 10.0.0.0/8, found 10.0.0.0/33",
         ),
+        (
+            "AUDIT_STREAM: audit.jsonl\n",
+            "config.yaml:1: AUDIT_STREAM: expected stdout, or the path of a file from / on, found audit.jsonl",
+        ),
+        (
+            "SSRF_ALLOWED_HOSTS:\n- hub.lab\n- http://hub.lab\n",
+            "config.yaml:3: SSRF_ALLOWED_HOSTS: expected a host name, an address or a block, found http://hub.lab",
+        ),
         ("- a\n", "config.yaml:1: expected keys and values, found a list"),
     ];
     for (text, expected) in cases {
@@ -209,4 +217,18 @@ fn the_api_is_set_as_the_file_says() {
     {
         assert!(error(wrong).starts_with("config.yaml:1: CORS_ORIGIN: expected "), "{wrong}");
     }
+}
+
+#[test]
+fn what_is_recorded_is_what_the_file_says() {
+    let (config, warnings) = parse(
+        "ACTION_LOG_AUDIT_LOGINS: false\nACTION_LOG_AUDIT_PULL_FAILURES: true\nDISABLED_FOR_AUDIT_LOGS: [a]\n\
+         DISABLED_FOR_PULL_LOGS: [b]\nAUDIT_STREAM: /var/log/audit.jsonl\nFEATURE_LOG_EXPORT: false",
+    )
+    .unwrap();
+    let expected = Audited { sign_ins: false, failed_pulls: true, ..Audited::default() };
+    assert_eq!((config.settings.audited, warnings), (expected, Vec::new()));
+    assert!(config.settings.unaudited.contains("a") && config.settings.unaudited_pulls.contains("b"));
+    assert_eq!(config.audit_stream, Some(AuditStream::File("/var/log/audit.jsonl".into())));
+    assert!(!config.options.log_export);
 }

@@ -12,7 +12,7 @@ use super::{
     Limits,
     traffic::{Opened, Traffic},
 };
-use crate::admission::{self, Bounds, FairQueue};
+use crate::admission::{self, Bounds, Client, FairQueue};
 
 /// How long accepting rests after an error that will not go away by itself, such as a lack of file
 /// descriptors.
@@ -47,8 +47,11 @@ impl Acceptor {
     pub(super) fn new(listener: TcpListener, limits: &Limits, traffic: Arc<Traffic>) -> Self {
         let shares = FairQueue::new(Bounds {
             at_once: limits.connections,
+            at_once_per_namespace: limits.connections,
+            at_once_per_principal: limits.connections,
             at_once_per_client: limits.connections_per_client,
             waiting: 0,
+            waiting_per_namespace: 0,
             waiting_per_client: 0,
             patience: Duration::ZERO,
         });
@@ -63,7 +66,7 @@ impl Acceptor {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    let Ok(share) = self.shares.try_enter(peer.ip().into()) else {
+                    let Ok(share) = self.shares.try_enter(Client::from(peer.ip())) else {
                         self.traffic.refuse();
                         tracing::debug!(%peer, "client has its share of connections");
                         continue;

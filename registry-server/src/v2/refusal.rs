@@ -143,6 +143,11 @@ impl Refusal {
         refusal
     }
 
+    /// What the client is told, of the first error.
+    pub(super) fn message(&self) -> &str {
+        self.errors.first().and_then(|error| error["message"].as_str()).unwrap_or_default()
+    }
+
     /// Adds a header to the answer.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -170,6 +175,7 @@ impl From<Error> for Refusal {
             Error::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Code::ManifestUnknown),
             Error::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, Code::ManifestBlobUnknown),
             Error::UploadUnknown => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
+            Error::TooManyUploads => (StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests),
             Error::UploadBusy => (StatusCode::CONFLICT, Code::BlobUploadInvalid),
             Error::DigestMismatch(_) => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             Error::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
@@ -215,7 +221,7 @@ impl From<Error> for Refusal {
             Error::CredentialRevoked => return Self::invalid_token(cause),
             Error::ManifestBlobUnknown(missing) => refusal.errors = missing_content(&missing),
             Error::BlobInUse(_) => refusal.headers.push((ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Error::Unavailable => {
+            Error::Unavailable | Error::TooManyUploads => {
                 refusal.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
             }
             _ => {}

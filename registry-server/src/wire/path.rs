@@ -90,6 +90,19 @@ impl V2Path {
         Ok(Self::from_segments(&segments))
     }
 
+    /// The repository that it names, unchecked.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Blob { name, .. }
+            | Self::UploadStart { name }
+            | Self::Upload { name, .. }
+            | Self::Manifest { name, .. }
+            | Self::Tags { name }
+            | Self::Referrers { name, .. } => Some(name),
+            Self::Ping | Self::Catalog | Self::Token | Self::Unknown => None,
+        }
+    }
+
     /// The methods that the path answers to; none where nothing lies.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {

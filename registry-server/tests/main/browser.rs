@@ -88,7 +88,7 @@ impl Browser {
     }
 
     /// Keeps the cookie and the token that an answer brings.
-    fn keep(&mut self, answer: Response) -> Response {
+    pub(crate) fn keep(&mut self, answer: Response) -> Response {
         if let Some(cookie) = answer.header("set-cookie") {
             let value = cookie.strip_prefix("_csrf_token=").unwrap().split(';').next().unwrap();
             self.cookie = Some(value.to_owned()).filter(|value| !value.is_empty());

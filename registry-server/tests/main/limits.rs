@@ -15,18 +15,27 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// So many at once from all and from each, so many waiting, for so long.
 fn bounds(at_once: usize, at_once_per_client: usize, waiting: usize, patience: Duration) -> Bounds {
-    Bounds { at_once, at_once_per_client, waiting, waiting_per_client: waiting, patience }
+    Bounds {
+        at_once,
+        at_once_per_namespace: at_once,
+        at_once_per_principal: at_once,
+        at_once_per_client,
+        waiting,
+        waiting_per_namespace: waiting,
+        waiting_per_client: waiting,
+        patience,
+    }
 }
 
 /// Keeps a lane busy until it is dropped.
-struct Blocked {
+pub(crate) struct Blocked {
     _end: mpsc::Sender<()>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Blocked {
     /// Returns once nothing else runs in the lane, which takes one piece of work at a time.
-    fn new(lane: &Lane) -> Self {
+    pub(crate) fn new(lane: &Lane) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (end, ended) = mpsc::channel::<()>();
         let (begin, begun) = tokio::sync::oneshot::channel();
@@ -43,7 +52,7 @@ impl Blocked {
     }
 
     /// Lets the lane go on.
-    fn end(self) {
+    pub(crate) fn end(self) {
         let Self { _end: end, runtime } = self;
         drop(end);
         drop(runtime);
@@ -74,7 +83,7 @@ fn queue(page: &Page, kind: &str, queue: &str) -> f64 {
 }
 
 /// Waits until the page says that so many are being served and so many wait.
-fn until(server: &Server, name: &str, running: f64, waiting: f64) {
+pub(crate) fn until(server: &Server, name: &str, running: f64, waiting: f64) {
     loop {
         let page = Page::of(server);
         if (queue(&page, "running", name), queue(&page, "waiting", name)) == (running, waiting) {
@@ -86,7 +95,7 @@ fn until(server: &Server, name: &str, running: f64, waiting: f64) {
 const FLOOD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-fn answer(connection: &mut Connection) -> Response {
+pub(crate) fn answer(connection: &mut Connection) -> Response {
     Response::read(&connection.rest(), false).unwrap()
 }
 

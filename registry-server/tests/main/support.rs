@@ -15,6 +15,7 @@ use registry_server::auth::{Auth, password};
 use registry_server::lanes::Lanes;
 use registry_server::listener::{Endpoint, Limits};
 use registry_server::origin::Origins;
+use registry_server::outbound::Outbound;
 use registry_server::server;
 use registry_server::tls::Certificates;
 use rustls::ClientConfig;
@@ -72,6 +73,8 @@ impl Default for Setup {
                 log_requests: false,
                 metrics_token: None,
                 admission: AdmissionLimits::default(),
+                log_export: true,
+                outbound: Outbound::default(),
             },
             limits: Limits::default(),
             lanes: Lanes::default(),

@@ -29,13 +29,13 @@ pub(super) struct Work {
 }
 
 impl Registry {
-    /// Writes to the log what waits to be, and moves what is old into files: what the trail's thread does each second.
+    /// Writes to the log what waits to be, moves what is old into files, and removes exports that have expired: what the trail's thread does each second.
     ///
     /// # Errors
     /// Whatever storage refuses; nothing is lost, and the rest is done at the next call.
     pub fn run_trail(&self) -> Result<(), Error> {
         while !self.0.trail_wake.is_stopping() && self.trail_step()? {}
-        Ok(())
+        self.0.trail.exports.tidy(self.now_ms())
     }
 
     /// Writes to the log what is in memory, before the registry is closed.
@@ -87,7 +87,7 @@ impl Registry {
     /// Takes what was observed since the last time and gives each an id.
     fn take_observed(&self, work: &mut Work) -> Result<(), Error> {
         if work.taken.0.is_empty() {
-            work.taken = self.0.trail.queue.take();
+            work.taken = self.0.trail.queue.take(self.now_ms());
         }
         let (waiting, dropped_count) = &work.taken;
         let mut events: VecDeque<Event> =

@@ -9,11 +9,17 @@ use std::task::{Context, Poll, Wake, Waker};
 use proptest::prelude::*;
 
 use super::*;
+use crate::admission::Client;
+
+mod shares;
 
 const BOUNDS: Bounds = Bounds {
     at_once: 4,
+    at_once_per_namespace: 4,
+    at_once_per_principal: 4,
     at_once_per_client: 3,
     waiting: 6,
+    waiting_per_namespace: 6,
     waiting_per_client: 4,
     patience: Duration::from_millis(20),
 };
@@ -44,8 +50,12 @@ struct Guest {
 impl Guest {
     /// Asks, and gives the slot if there was room at once.
     fn ask(queue: &FairQueue, number: u8) -> Result<Slot, Self> {
+        Self::ask_as(queue, number, client(number).into())
+    }
+
+    fn ask_as(queue: &FairQueue, number: u8, visitor: Visitor) -> Result<Slot, Self> {
         let queue = queue.clone();
-        let entry: Entry = Box::pin(async move { queue.enter_patiently(client(number)).await });
+        let entry: Entry = Box::pin(async move { queue.enter_patiently(visitor).await });
         let mut guest = Self { client: number, entry, woken: Arc::default() };
         match guest.poll() {
             Poll::Ready(slot) => Ok(slot),
@@ -107,7 +117,7 @@ fn who_is_let_in_and_has_gone_meanwhile_passes_it_on() {
     assert!(second.is_woken());
     drop(second.poll());
     assert_eq!(queue.load(), Load { inside: 0, waiting: 0, refused: 0 });
-    assert!(queue.state().lines.is_empty() && queue.state().turns.is_empty(), "nothing is left of them");
+    assert!(queue.tree().is_empty(), "nothing is left of them");
 }
 
 #[tokio::test]
@@ -149,7 +159,7 @@ async fn many_threads_keep_the_bounds_and_all_get_in() {
         task.await.unwrap();
     }
     assert_eq!(queue.load(), Load { inside: 0, waiting: 0, refused: 0 });
-    assert!(queue.state().lines.is_empty());
+    assert!(queue.tree().is_empty());
 }
 
 /// Who is where, kept without any cleverness.
@@ -249,6 +259,6 @@ proptest! {
             account.check(&queue);
         }
         prop_assert!(account.waiting.is_empty());
-        prop_assert!(queue.state().lines.is_empty() && queue.state().turns.is_empty());
+        prop_assert!(queue.tree().is_empty());
     }
 }

@@ -1,0 +1,177 @@
+//! Sign-ins, and what was refused. Whoever sends requests chooses how many of these there are: alike ones that wait
+//! together are one event, and those that failed have an allowance, so that a flood neither fills the disk nor takes the
+//! place of what was done.
+
+use serde_json::{Value, json};
+
+use super::Observed;
+use crate::access::{Action, Actor};
+use crate::oci::{Digest, RepositoryName};
+
+/// How much of a text that a client chose is kept, in bytes.
+const TEXT_MAX: usize = 255;
+/// So many failures in a row are recorded.
+const FAILURES_AT_ONCE: u64 = 1_000;
+/// After them one in this time: some 9,000 events a day, or 2 MB of the log.
+const FAILURE_EVERY_MS: u64 = 10_000;
+
+/// Where somebody signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInWay {
+    /// With a browser (Quay: `quayauth`).
+    Browser,
+    /// As a client of the registry (Quay: `v2auth`).
+    Client,
+}
+
+/// How a sign-in went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInOutcome {
+    /// Somebody is signed in.
+    SignedIn,
+    /// Nobody is, and why not.
+    Refused(&'static str),
+    /// Somebody no longer is.
+    SignedOut,
+}
+
+/// Somebody signed in, tried to, or signed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Where.
+    pub way: SignInWay,
+    /// By which name, of a user or a robot; there may be none who bears it. Kept up to 255 bytes.
+    pub name: String,
+    /// How it went.
+    pub outcome: SignInOutcome,
+}
+
+/// What was asked for in a repository and refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What: pulling, pushing or deleting; the others leave no event.
+    pub action: Action,
+    /// Who asked.
+    pub actor: Actor,
+    /// Where; it may not exist.
+    pub repository: RepositoryName,
+    /// The tag or digest, as it was sent; kept up to 255 bytes.
+    pub reference: Option<String>,
+    /// What the client was told.
+    pub message: String,
+}
+
+impl SignIn {
+    /// The event of it, by Quay's names. It has no performer there, and lies in the namespace of whom it is about.
+    pub(crate) fn observed(&self, user_agent: &str) -> Observed {
+        let name = cut(&self.name);
+        let way = match self.way {
+            SignInWay::Browser => "quayauth",
+            SignInWay::Client => "v2auth",
+        };
+        let credential = if name.contains('+') { "robot" } else { "user" };
+        let mut metadata =
+            json!({ "type": way, "kind": credential, "useragent": user_agent, "username": name });
+        let kind = match self.outcome {
+            SignInOutcome::SignedIn => "login_success",
+            SignInOutcome::SignedOut => "logout_success",
+            SignInOutcome::Refused(why) => {
+                metadata["message"] = why.into();
+                "login_failure"
+            }
+        };
+        Observed {
+            kind: kind.to_owned(),
+            actor: Actor::Anonymous,
+            namespace: name.split('+').next().map(str::to_owned),
+            repository: None,
+            metadata: metadata.to_string(),
+        }
+    }
+}
+
+impl Refused {
+    /// The event of it, by Quay's names; `None` for what Quay has none.
+    pub(crate) fn observed(&self) -> Option<Observed> {
+        let kind = match self.action {
+            Action::Pull => "pull_repo_failed",
+            Action::Push | Action::Create => "push_repo_failed",
+            Action::Delete => "delete_tag_failed",
+            Action::Describe | Action::Administer => return None,
+        };
+        let (namespace, repo) = (self.repository.namespace(), self.repository.path());
+        let mut metadata = json!({ "namespace": namespace, "repo": repo, "message": self.message });
+        if let Some(reference) = &self.reference {
+            let key = if reference.parse::<Digest>().is_ok() { "manifest_digest" } else { "tag" };
+            metadata[key] = cut(reference).into();
+        }
+        Some(Observed {
+            kind: kind.to_owned(),
+            actor: self.actor.clone(),
+            namespace: Some(namespace.to_owned()),
+            repository: Some(repo.to_owned()),
+            metadata: metadata.to_string(),
+        })
+    }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_MAX)]
+}
+
+/// Says in an event's metadata for how many it stands, if for several.
+pub(crate) fn with_times(metadata: String, times: u64) -> String {
+    match serde_json::from_str::<Value>(&metadata) {
+        Ok(mut object) if times > 1 => {
+            object["times"] = times.into();
+            object.to_string()
+        }
+        _ => metadata,
+    }
+}
+
+/// How many more failures may be recorded (a leaky bucket: ITU-T I.371, generic cell rate algorithm).
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    /// When all of it is there again.
+    whole_ms: u64,
+}
+
+impl Allowance {
+    /// Takes one, if there is one.
+    pub(crate) fn take(&mut self, now_ms: u64) -> bool {
+        let most_ms = FAILURES_AT_ONCE * FAILURE_EVERY_MS;
+        // A clock that went back makes nobody wait longer than for the whole.
+        let whole_ms = self.whole_ms.clamp(now_ms, now_ms.saturating_add(most_ms));
+        let taken_ms = whole_ms.saturating_add(FAILURE_EVERY_MS);
+        let is_left = taken_ms <= now_ms.saturating_add(most_ms);
+        self.whole_ms = if is_left { taken_ms } else { whole_ms };
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowance_is_used_up_and_comes_back_slowly() {
+        let mut allowance = Allowance::default();
+        let mut taken = |now_ms| (0..2 * FAILURES_AT_ONCE).filter(|_| allowance.take(now_ms)).count() as u64;
+        let now_ms = 1_800_000_000_000;
+        assert_eq!(taken(now_ms), FAILURES_AT_ONCE);
+        assert_eq!(taken(now_ms + FAILURE_EVERY_MS - 1), 0);
+        assert_eq!(taken(now_ms + FAILURE_EVERY_MS), 1);
+        assert_eq!(taken(now_ms + 1_000_000 * FAILURE_EVERY_MS), FAILURES_AT_ONCE);
+        assert_eq!(taken(now_ms), 0, "the clock went back");
+        assert_eq!(taken(now_ms + FAILURE_EVERY_MS), 1);
+    }
+
+    #[test]
+    fn what_a_client_chose_is_cut_short() {
+        let name = "ü".repeat(300);
+        let sign_in = SignIn { way: SignInWay::Client, name, outcome: SignInOutcome::Refused("no") };
+        let metadata: Value = serde_json::from_str(&sign_in.observed("agent").metadata).unwrap();
+        assert_eq!(metadata["username"].as_str().unwrap(), "ü".repeat(127));
+    }
+}
