@@ -5,6 +5,7 @@
 //! therefore load, and nothing in them is passed over in silence.
 
 mod document;
+mod edge;
 mod known;
 mod units;
 
@@ -154,11 +155,11 @@ impl Config {
             api: api(document, has_superusers)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: metrics_token(document)?,
-            admission: admission(document, base.options.admission)?,
+            admission: edge::admission(document, base.options.admission)?,
             log_export: document.flag("FEATURE_LOG_EXPORT", true)?,
-            outbound: outbound(document)?,
+            outbound: edge::outbound(document)?,
         };
-        let audit_stream = audit_stream(document)?;
+        let audit_stream = edge::audit_stream(document)?;
         let log_format = match document.text("LOG_FORMAT")? {
             None => LogFormat::Text,
             Some((_, format)) if format == "text" => LogFormat::Text,
@@ -262,44 +263,6 @@ fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError>
             Err(document.wrong(line, KEY, &expected, "something else"))
         }
         token => Ok(token.map(|(_, token)| Secret::new(token))),
-    }
-}
-
-/// Limits of namespaces and principals. Those of clients and of all are not configurable.
-fn admission(document: &mut Document, base: AdmissionLimits) -> Result<AdmissionLimits, ConfigError> {
-    let mut limits = base;
-    for (key, limit) in [
-        ("LIMIT_REQUESTS_PER_NAMESPACE", &mut limits.requests.at_once_per_namespace),
-        ("LIMIT_REQUESTS_PER_PRINCIPAL", &mut limits.requests.at_once_per_principal),
-        ("LIMIT_UPLOADS_PER_NAMESPACE", &mut limits.uploads.at_once_per_namespace),
-        ("LIMIT_UPLOADS_PER_PRINCIPAL", &mut limits.uploads.at_once_per_principal),
-    ] {
-        if let Some(most) = document.positive(key)? {
-            *limit = usize::try_from(most).unwrap_or(usize::MAX);
-        }
-    }
-    Ok(limits)
-}
-
-fn outbound(document: &mut Document) -> Result<Outbound, ConfigError> {
-    const KEY: &str = "SSRF_ALLOWED_HOSTS";
-    let entries = document.texts(KEY)?;
-    let is_wrong = |entry: &&(u64, String)| !Outbound::is_entry(&entry.1);
-    if let Some((line, wrong)) = entries.iter().find(is_wrong) {
-        return Err(document.wrong(*line, KEY, "a host name, an address or a block", wrong));
-    }
-    Ok(Outbound::allowing(entries.iter().map(|(_, entry)| entry.as_str())).unwrap_or_default())
-}
-
-fn audit_stream(document: &mut Document) -> Result<Option<AuditStream>, ConfigError> {
-    const KEY: &str = "AUDIT_STREAM";
-    match document.text(KEY)? {
-        None => Ok(None),
-        Some((_, target)) if target == "stdout" => Ok(Some(AuditStream::Stdout)),
-        Some((_, target)) if target.starts_with('/') => Ok(Some(AuditStream::File(target.into()))),
-        Some((line, other)) => {
-            Err(document.wrong(line, KEY, "stdout, or the path of a file from / on", &other))
-        }
     }
 }
 

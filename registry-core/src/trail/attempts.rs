@@ -2,9 +2,11 @@
 //! together are one event, and those that failed have an allowance, so that a flood neither fills the disk nor takes the
 //! place of what was done.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
-use super::Observed;
+use super::{Observed, Waiting};
 use crate::access::{Action, Actor};
 use crate::oci::{Digest, RepositoryName};
 
@@ -130,16 +132,91 @@ pub(crate) fn with_times(metadata: String, times: u64) -> String {
     }
 }
 
+/// Sign-ins and refusals that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    /// By all that they say and the address.
+    waiting: HashMap<(Observed, String), Attempt>,
+    allowance: Allowance,
+    /// Failures beyond the allowance.
+    unrecorded: u64,
+}
+
+/// The first of its kind that waits, with how many alike ones there were, and which of those that wait it is.
+#[derive(Debug)]
+struct Attempt {
+    first: Waiting,
+    times: u64,
+    number: usize,
+}
+
+impl Attempts {
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Counts an attempt with those that are alike; false if none waits.
+    pub(crate) fn count_alike(&mut self, attempt: &Waiting) -> bool {
+        let alike = self.waiting.get_mut(&key(attempt));
+        alike.map(|alike| alike.times += 1).is_some()
+    }
+
+    /// Adds an attempt to which none is alike; false if it is a failure beyond the allowance, and only counted.
+    pub(crate) fn push(&mut self, attempt: Waiting, is_failure: bool) -> bool {
+        if is_failure && !self.allowance.take(attempt.time_ms) {
+            self.unrecorded += 1;
+            return false;
+        }
+        let number = self.waiting.len();
+        self.waiting.insert(key(&attempt), Attempt { first: attempt, times: 1, number });
+        true
+    }
+
+    /// Takes all that wait, in their order, and says how many failures were beyond the allowance.
+    pub(crate) fn take(&mut self, now_ms: u64) -> Vec<Waiting> {
+        let mut attempts: Vec<Attempt> = self.waiting.drain().map(|(_, attempt)| attempt).collect();
+        attempts.sort_by_key(|attempt| attempt.number);
+        let mut waiting: Vec<Waiting> = attempts
+            .into_iter()
+            .map(|Attempt { mut first, times, .. }| {
+                first.observed.metadata = with_times(first.observed.metadata, times);
+                first
+            })
+            .collect();
+        // That costs an event as well, out of the same allowance.
+        if self.unrecorded > 0 && self.allowance.take(now_ms) {
+            waiting.push(unrecorded(std::mem::take(&mut self.unrecorded), now_ms));
+        }
+        waiting
+    }
+}
+
+fn key(attempt: &Waiting) -> (Observed, String) {
+    let address = attempt.origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default();
+    (attempt.observed.clone(), address)
+}
+
+fn unrecorded(count: u64, now_ms: u64) -> Waiting {
+    let observed = Observed {
+        kind: "failures_unrecorded".to_owned(),
+        actor: Actor::Anonymous,
+        namespace: None,
+        repository: None,
+        metadata: json!({ "count": count }).to_string(),
+    };
+    Waiting { observed, origin: None, time_ms: now_ms }
+}
+
 /// How many more failures may be recorded (a leaky bucket: ITU-T I.371, generic cell rate algorithm).
 #[derive(Debug, Default)]
-pub(crate) struct Allowance {
+struct Allowance {
     /// When all of it is there again.
     whole_ms: u64,
 }
 
 impl Allowance {
     /// Takes one, if there is one.
-    pub(crate) fn take(&mut self, now_ms: u64) -> bool {
+    fn take(&mut self, now_ms: u64) -> bool {
         let most_ms = FAILURES_AT_ONCE * FAILURE_EVERY_MS;
         // A clock that went back makes nobody wait longer than for the whole.
         let whole_ms = self.whole_ms.clamp(now_ms, now_ms.saturating_add(most_ms));

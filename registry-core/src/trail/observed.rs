@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::attempts::{Allowance, Refused, SignIn, SignInOutcome, with_times};
+use super::attempts::{Attempts, Refused, SignIn, SignInOutcome, with_times};
 use super::{Event, Origin};
 use crate::access::Actor;
 use crate::oci::{Digest, Reference, RepositoryName};
@@ -85,14 +85,6 @@ struct WaitingPull {
     times: u64,
 }
 
-/// A sign-in or a refusal that waits, with how many alike ones there were, and which of those that wait it is.
-#[derive(Debug)]
-struct Attempt {
-    first: Waiting,
-    times: u64,
-    number: usize,
-}
-
 /// What waits to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(Mutex<State>);
@@ -102,12 +94,7 @@ struct State {
     waiting: Vec<Waiting>,
     /// Pulls by what tells them apart: one event for all that are alike, as clients ask again and again.
     pulls: HashMap<Asked, WaitingPull>,
-    /// Sign-ins and refusals by all that they say and the address: each with when the first of its kind was, and how many
-    /// there were.
-    attempts: HashMap<(Observed, String), Attempt>,
-    allowance: Allowance,
-    /// Failures beyond the allowance.
-    unrecorded: u64,
+    attempts: Attempts,
     dropped: u64,
     /// When a manifest was asked for with HEAD.
     heads: HashMap<Head, u64>,
@@ -175,13 +162,7 @@ impl Queue {
     pub(crate) fn take(&self, now_ms: u64) -> (Vec<Waiting>, u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = std::mem::take(&mut state.waiting);
-        waiting.extend(state.take_unrecorded(now_ms));
-        let mut attempts: Vec<Attempt> = state.attempts.drain().map(|(_, attempt)| attempt).collect();
-        attempts.sort_by_key(|attempt| attempt.number);
-        waiting.extend(attempts.into_iter().map(|Attempt { mut first, times, .. }| {
-            first.observed.metadata = with_times(first.observed.metadata, times);
-            first
-        }));
+        waiting.extend(state.attempts.take(now_ms));
         let (pulls, dropped) = (std::mem::take(&mut state.pulls), std::mem::take(&mut state.dropped));
         drop(state);
         waiting.extend(pulls.into_values().map(|WaitingPull { pull, origin, time_ms, times }| Waiting {
@@ -219,39 +200,14 @@ impl State {
     }
 
     fn push_attempt(&mut self, attempt: Waiting, is_failure: bool) -> bool {
-        let address = attempt.origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default();
-        let key = (attempt.observed.clone(), address);
-        if let Some(alike) = self.attempts.get_mut(&key) {
-            alike.times += 1;
-            return false;
-        }
-        if is_failure && !self.allowance.take(attempt.time_ms) {
-            self.unrecorded += 1;
+        if self.attempts.count_alike(&attempt) {
             return false;
         }
         if self.is_full() {
             self.dropped += 1;
             return false;
         }
-        let number = self.attempts.len();
-        self.attempts.insert(key, Attempt { first: attempt, times: 1, number });
-        self.is_half_full()
-    }
-
-    /// Says how many failures were beyond the allowance, out of the allowance itself.
-    fn take_unrecorded(&mut self, now_ms: u64) -> Option<Waiting> {
-        if self.unrecorded == 0 || !self.allowance.take(now_ms) {
-            return None;
-        }
-        let count = std::mem::take(&mut self.unrecorded);
-        let observed = Observed {
-            kind: "failures_unrecorded".to_owned(),
-            actor: Actor::Anonymous,
-            namespace: None,
-            repository: None,
-            metadata: json!({ "count": count }).to_string(),
-        };
-        Some(Waiting { observed, origin: None, time_ms: now_ms })
+        self.attempts.push(attempt, is_failure) && self.is_half_full()
     }
 
     fn is_full(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Facts about what goes out, and where it does not go.
 
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -197,5 +198,14 @@ async fn over_tls_the_certificate_has_to_be_trusted_and_the_hosts_own() {
         let sent = outbound.post_json(&target(&url), Bytes::from_static(b"{}")).await;
         assert_eq!(sent.is_ok(), is_sent, "{name} {is_trusted} {sent:?}");
         served.await.unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_url_is_read_or_refused(url in "(https?://)?[a-z0-9.:@\\[\\]/?#%\u{e9} -]{0,40}") {
+        if let Ok(target) = Target::parse(&url) {
+            prop_assert!(!target.host.is_empty() && !target.shown().contains(['@', '?']));
+        }
     }
 }
