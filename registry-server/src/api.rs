@@ -1,18 +1,24 @@
 //! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
+mod app_tokens;
+mod applications;
 mod avatar;
 mod body;
 mod caller;
+mod consent;
 mod cookie;
 mod error;
 mod health;
 mod initialize;
+mod job_tokens;
 mod logs;
 mod metrics;
+mod oauth;
 mod organizations;
 mod permissions;
 mod prototypes;
 mod repositories;
+mod robot_limits;
 mod robots;
 mod routes;
 mod session;
@@ -22,7 +28,7 @@ mod user;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{HeaderValue, RETRY_AFTER};
@@ -60,6 +66,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .both("/api/v1/user/initialize", post(initialize::initialize))
         .both("/api/v1/users/{name}", get(user::named))
         .merge(organization_routes())
+        .merge(credential_routes(app))
         .both("/api/v1/repository", get(repositories::list).post(repositories::create))
         .route("/api/v1/repository/{*path}", any(repositories::below))
         .fallback(not_found)
@@ -73,7 +80,7 @@ fn organization_routes() -> Router<Arc<App>> {
     let robots = |router: Router<Arc<App>>, base: &str| {
         let one = format!("{base}/robots/{{short}}");
         router
-            .both(&one, get(robots::get).put(robots::create).delete(robots::delete))
+            .both(&one, get(robots::get).put(robots::create).post(robots::limit).delete(robots::delete))
             .both(&format!("{one}/permissions"), get(robots::permissions))
             .both(&format!("{one}/regenerate"), post(robots::regenerate))
     };
@@ -100,6 +107,36 @@ fn organization_routes() -> Router<Arc<App>> {
         .both(&format!("{ORG}/prototypes"), get(prototypes::list).post(prototypes::create))
         .both(&format!("{ORG}/prototypes/{{id}}"), put(prototypes::change).delete(prototypes::delete));
     robots(robots(router, ORG), "/api/v1/user")
+}
+
+/// Routes of applications, of the tokens that act in somebody's place, and of the flow in which they are given out.
+fn credential_routes(app: &App) -> Router<Arc<App>> {
+    const APPLICATIONS: &str = "/api/v1/organization/{org}/applications";
+    const APPLICATION: &str = "/api/v1/organization/{org}/applications/{client_id}";
+    let router = Router::new()
+        .both(APPLICATIONS, get(applications::list).post(applications::create))
+        .both(APPLICATION, get(applications::get).put(applications::change).delete(applications::delete))
+        .both(&format!("{APPLICATION}/resetclientsecret"), post(applications::reset_secret))
+        .both(&format!("{APPLICATION}/tokens"), get(applications::tokens).post(applications::create_token))
+        .both(&format!("{APPLICATION}/tokens/{{id}}"), delete(applications::revoke_token))
+        .both("/api/v1/app/{client_id}", get(applications::public))
+        .both("/api/v1/user/authorizations", get(app_tokens::authorizations))
+        .both(
+            "/api/v1/user/authorizations/{id}",
+            get(app_tokens::one_authorization).delete(app_tokens::revoke_authorization),
+        )
+        .both("/api/v1/jobtoken", post(job_tokens::derive))
+        .route("/oauth/authorize", get(oauth::authorize))
+        .route("/oauth/authorizeapp", post(oauth::allow))
+        .route("/oauth/denyapp", post(oauth::deny))
+        .route("/oauth/localapp", get(oauth::local))
+        .route("/oauth/access_token", post(oauth::exchange));
+    if !app.registry.settings().app_tokens {
+        return router;
+    }
+    router
+        .both("/api/v1/user/apptoken", get(app_tokens::list).post(app_tokens::create))
+        .both("/api/v1/user/apptoken/{id}", get(app_tokens::get).delete(app_tokens::revoke))
 }
 
 /// A moment as Quay writes it: RFC 2822, in a zone that is not told.

@@ -9,13 +9,13 @@ use hyper::Uri;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use registry_core::oci::{NamespaceName, RepositoryName};
-use registry_core::{Event, EventCursor, EventQuery, EventScope, Named as Who};
+use registry_core::{AccountAction, Event, EventCursor, EventQuery, EventScope, Named as Who};
 use serde_json::{Map, Value, json};
 
 use super::avatar::Avatar;
 use super::caller::Caller;
 use super::date;
-use super::error::{ApiError, Problem};
+use super::error::ApiError;
 use super::organizations::organization;
 use super::routes::Named;
 use crate::app::App;
@@ -174,7 +174,7 @@ pub(super) async fn everywhere(
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    check_superuser(&app, &caller)?;
+    check_superuser(&app, &caller).await?;
     told(&app, EventScope::All, &uri, Form::Events).await
 }
 
@@ -184,16 +184,14 @@ pub(super) async fn counted_everywhere(
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    check_superuser(&app, &caller)?;
+    check_superuser(&app, &caller).await?;
     told(&app, EventScope::All, &uri, Form::Counts).await
 }
 
-fn check_superuser(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    let (account, _) = caller.freshly_signed_in()?;
-    if account.is_superuser || app.registry.settings().readers.contains(&account.name) {
-        return Ok(());
-    }
-    Err(ApiError::problem(Problem::InsufficientScope, "Unauthorized"))
+async fn check_superuser(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    let (_, actor) = caller.freshly_signed_in()?;
+    app.ask(move |registry| registry.own_account(&actor, AccountAction::Inspect)).await?;
+    Ok(())
 }
 
 /// `GET /api/v1/repository/<repository>/logs` and `…/aggregatelogs`.

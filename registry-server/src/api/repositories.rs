@@ -189,8 +189,7 @@ pub(super) async fn create(
         .map_err(|error| ApiError::refused(format!("Invalid repository name: {error}")))?;
     let actor = caller.actor();
     let created = app.call(move |registry| {
-        registry.create_repository(&actor, &name, is_public)?;
-        registry.set_description(&actor, &name, &description)
+        registry.create_described_repository(&actor, &name, is_public, Some(&description))
     });
     created.await?;
     let view = json!({ "namespace": namespace.as_str(), "name": path, "kind": "image" });

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{Error, NewRobot, RobotInfo};
+use registry_core::{Error, NewRobot, RobotInfo, RobotLimits};
 use serde_json::{Map, Value, json};
 
 use super::body::{Fields, MaybeFields};
@@ -15,6 +15,7 @@ use super::caller::Caller;
 use super::date;
 use super::error::ApiError;
 use super::organizations::organization;
+use super::robot_limits;
 use super::routes::Named;
 use super::teams::repository_roles;
 use crate::app::App;
@@ -40,6 +41,7 @@ fn view_with_metadata(info: &RobotInfo, app: &App) -> Value {
     let metadata = serde_json::from_str(&info.metadata).unwrap_or(Value::Null);
     view.insert("unstructured_metadata".into(), metadata);
     view.insert("usable_elsewhere".into(), json!(info.is_usable_elsewhere));
+    view.extend(robot_limits::view(&info.limits));
     Value::Object(view)
 }
 
@@ -126,8 +128,25 @@ fn new_robot(app: &App, short_name: NamespaceName, fields: &Fields) -> Result<Ne
         metadata: metadata.unwrap_or_default(),
         is_usable_elsewhere: fields.optional_flag("usable_elsewhere")?.unwrap_or(false),
         token: app.auth.robots().stored(app.registry.random()?),
-        limits: Default::default(),
+        limits: robot_limits::changed(RobotLimits::default(), fields, app.registry.now_ms())?,
     })
+}
+
+/// `POST …/robots/<short>`: changes what narrows it; what is left out stays (not a route of Quay's).
+pub(super) async fn limit(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(at): Named<At>,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), namespace(&caller, at.org.as_deref())?);
+    let (asking, home, short) = (actor.clone(), name.clone(), at.short.clone());
+    let present =
+        app.call(move |registry| registry.robot(&asking, &home, &short)).await.map_err(or_unknown)?;
+    let limits = robot_limits::changed(present.limits, &fields, app.registry.now_ms())?;
+    let changed =
+        app.call(move |registry| registry.set_robot_limits(&actor, &name, &at.short, &limits)).await;
+    Ok(Json(view_with_metadata(&changed.map_err(or_unknown)?, &app)).into_response())
 }
 
 /// `DELETE …/robots/<short>`.

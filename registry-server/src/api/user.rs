@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{AccountChange, AccountInfo, Actor, OrganizationInfo, Principal};
+use registry_core::{AccountAction, AccountChange, AccountInfo, Actor, Error, OrganizationInfo, Principal};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ struct UserView {
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     own: Option<OwnView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    organizations: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     super_user: Option<bool>,
 }
 
@@ -53,24 +55,34 @@ struct OwnView {
     location: Option<String>,
     is_free_account: bool,
     has_password_set: bool,
-    organizations: Vec<Value>,
+}
+
+/// How much of themselves somebody is shown.
+#[derive(Debug)]
+struct Own {
+    organizations: Vec<OrganizationInfo>,
+    /// Whether it is all, and not what a token to read the account is shown.
+    is_all: bool,
+}
+
+impl Own {
+    async fn of(app: &Arc<App>, actor: Actor) -> Result<Self, ApiError> {
+        let asked = actor.clone();
+        let whole = app.ask(move |registry| registry.own_account(&asked, AccountAction::Administer)).await;
+        Ok(Self { is_all: whole.is_ok(), organizations: organizations_of(app, actor).await? })
+    }
 }
 
 impl UserView {
-    /// The view that `viewer` has of an account.
-    fn new(
-        account: &AccountInfo,
-        viewer: Option<&AccountInfo>,
-        organizations: &[OrganizationInfo],
-        app: &App,
-    ) -> Self {
-        let is_own = viewer.is_some_and(|viewer| viewer.id == account.id);
+    /// The view that `viewer` has of an account, which is theirs if `own` says how much of it they see.
+    fn new(account: &AccountInfo, viewer: Option<&AccountInfo>, own: Option<&Own>, app: &App) -> Self {
         let is_superuser = viewer.is_some_and(|viewer| viewer.is_superuser);
         Self {
             anonymous: false,
             username: account.name.clone(),
             avatar: Avatar::of_user(account),
-            own: is_own.then(|| OwnView::new(account, organizations, app)),
+            own: own.filter(|own| own.is_all).map(|_| OwnView::new(account, app)),
+            organizations: own.map(|own| own.organizations.iter().map(in_organization).collect()),
             // To others it is said only by superusers, and of oneself only where it is so.
             super_user: is_superuser.then_some(account.is_superuser),
         }
@@ -78,7 +90,7 @@ impl UserView {
 }
 
 impl OwnView {
-    fn new(account: &AccountInfo, organizations: &[OrganizationInfo], app: &App) -> Self {
+    fn new(account: &AccountInfo, app: &App) -> Self {
         Self {
             can_create_repo: true,
             is_me: true,
@@ -96,16 +108,20 @@ impl OwnView {
             location: None,
             is_free_account: true,
             has_password_set: true,
-            organizations: organizations.iter().map(in_organization).collect(),
         }
     }
 }
 
 /// `GET /api/v1/user`: the caller.
 pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    let (account, _) = caller.signed_in().map_err(|error| error.with("session_required", false))?;
-    let organizations = organizations_of(&app, caller.actor()).await?;
-    Ok(Json(UserView::new(account, Some(account), &organizations, &app)).into_response())
+    let unknown = || ApiError::not_signed_in().with("session_required", false);
+    let (account, actor) = caller.signed_in().map_err(|_| unknown())?;
+    let asked = actor.clone();
+    let read = app.ask(move |registry| registry.own_account(&asked, AccountAction::Read)).await;
+    // A token that may not read its user is told that it has none (Quay).
+    read.map_err(|error| if matches!(error, Error::NotForCredential) { unknown() } else { error.into() })?;
+    let own = Own::of(&app, actor).await?;
+    Ok(Json(UserView::new(account, Some(account), Some(&own), &app)).into_response())
 }
 
 /// The organizations that somebody is in a team of, as they see them.
@@ -129,6 +145,13 @@ fn in_organization(info: &OrganizationInfo) -> Value {
     })
 }
 
+/// What somebody sees of themselves, if their credential lets them.
+async fn own_if_readable(app: &Arc<App>, actor: Actor) -> Result<Option<Own>, ApiError> {
+    let asked = actor.clone();
+    let read = app.ask(move |registry| registry.own_account(&asked, AccountAction::Read)).await;
+    if read.is_ok() { Own::of(app, actor).await.map(Some) } else { Ok(None) }
+}
+
 /// `GET /api/v1/users/<name>`: anybody, but no organization.
 pub(super) async fn named(
     State(app): State<Arc<App>>,
@@ -138,11 +161,11 @@ pub(super) async fn named(
     caller.check_anonymous_access(&app)?;
     let found = app.ask(move |registry| registry.find_user(&name)).await?;
     let account = found.ok_or_else(ApiError::missing)?;
-    let organizations = match caller.account() {
-        Some(own) if own.id == account.id => organizations_of(&app, caller.actor()).await?,
-        _ => Vec::new(),
+    let own = match caller.account() {
+        Some(own) if own.id == account.id => own_if_readable(&app, caller.actor()).await?,
+        _ => None,
     };
-    Ok(Json(UserView::new(&account, caller.account(), &organizations, &app)).into_response())
+    Ok(Json(UserView::new(&account, caller.account(), own.as_ref(), &app)).into_response())
 }
 
 /// `PUT /api/v1/user`: the caller's password and e-mail address.
@@ -171,8 +194,12 @@ pub(super) async fn change(
         registry.find_user(&name)
     });
     let account = changed.await?.ok_or_else(ApiError::not_signed_in)?;
-    let organizations = organizations_of(&app, Actor::User(renewed(&app, &account).await?)).await?;
-    Ok(Json(UserView::new(&account, Some(&account), &organizations, &app)).into_response())
+    let actor = match caller.session_principal() {
+        Some(_) => Actor::User(renewed(&app, &account).await?),
+        None => caller.actor(),
+    };
+    let own = Own::of(&app, actor).await?;
+    Ok(Json(UserView::new(&account, caller.account(), Some(&own), &app)).into_response())
 }
 
 /// Who the account is now: a new password has ended what the call came with.

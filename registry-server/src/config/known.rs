@@ -8,6 +8,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "30d",
         "how long events stay in the audit trail before they go to compressed files",
     ),
+    (
+        "APP_SPECIFIC_TOKEN_EXPIRATION",
+        "-",
+        "how long an app-specific token is good; without it, until it is revoked",
+    ),
     ("AUTHENTICATION_TYPE", "Database", "only `Database`: accounts are the registry's own"),
     (
         "CREATE_NAMESPACE_ON_PUSH",
@@ -32,6 +37,7 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "something in front speaks TLS: the certificate here is not used, and clients know the server by `https`",
     ),
     ("FEATURE_ANONYMOUS_ACCESS", "true", "public repositories can be pulled from without signing in"),
+    ("FEATURE_APP_SPECIFIC_TOKENS", "true", "users make app-specific tokens, and sign in with them"),
     ("FEATURE_PUBLIC_CATALOG", "false", "the catalog shows public repositories to everybody"),
     ("FEATURE_REFERRERS_API", "true", "referrers are listed, and a push with a subject is told so"),
     (
@@ -59,6 +65,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "METRICS_TOKEN",
         "-",
         "a bearer token with which `/metrics` is shown off the loopback too (not a key of Quay's)",
+    ),
+    (
+        "OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT",
+        "-",
+        "the most access tokens of one OAuth application; without it, 10000",
     ),
     (
         "PREFERRED_URL_SCHEME",
@@ -99,7 +110,6 @@ const QUAY: &[&str] = &[
     "ALLOWED_OCI_ARTIFACT_TYPES",
     "ALLOW_PULLS_WITHOUT_STRICT_LOGGING",
     "ALLOW_WITHOUT_STRICT_LOGGING",
-    "APP_SPECIFIC_TOKEN_EXPIRATION",
     "AUTOPRUNE_TASK_RUN_MINIMUM_INTERVAL_MINUTES",
     "AVATAR_KIND",
     "BOOTSTRAP_TOKEN_EXPIRATION",
@@ -131,7 +141,6 @@ const QUAY: &[&str] = &[
     "FEATURE_ACTION_LOG_ROTATION",
     "FEATURE_AGGREGATED_LOG_COUNT_RETRIEVAL",
     "FEATURE_APP_REGISTRY",
-    "FEATURE_APP_SPECIFIC_TOKENS",
     "FEATURE_ASSIGN_OAUTH_TOKEN",
     "FEATURE_AUTO_PRUNE",
     "FEATURE_BITBUCKET_BUILD",
@@ -204,7 +213,6 @@ const QUAY: &[&str] = &[
     "NAMESPACE_GC_GRACE_PERIOD_SECONDS",
     "NOTIFICATION_MIN_SEVERITY_ON_NEW_INDEX",
     "NOTIFICATION_SEND_TIMEOUT",
-    "OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT",
     "ORG_MIRROR_INTERVAL",
     "ORG_MIRROR_MAX_DISCOVERY_DURATION",
     "OTEL_CONFIG",
