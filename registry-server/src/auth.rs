@@ -2,7 +2,7 @@
 //!
 //! - [`caller`]: what a request carries, Basic or Bearer, to who sent it.
 //! - [`endpoint`]: the token endpoint.
-//! - [`identify`]: which kind of credential a name and a password are.
+//! - `identify`: which kind of credential a name and a password are.
 //! - [`job_token`]: what a robot derives for one job.
 //! - [`token`]: bearer tokens, which name a principal and what was asked for.
 //! - [`password`]: the rules for people's passwords, their Argon2id hashes and the queue in front of that work.

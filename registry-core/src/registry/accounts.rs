@@ -220,8 +220,12 @@ impl Registry {
     ) -> Result<(), Error> {
         let kept = kept.map(SessionId::key);
         let stamp = self.stamp(caller, 2)?;
+        let action = match change.password_hash {
+            Some(_) => AccountAction::SetSecrets,
+            None => AccountAction::Administer,
+        };
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            let (id, mut user) = standing::account(txn, &self.0.settings, caller, AccountAction::Administer)?;
+            let (id, mut user) = standing::account(txn, &self.0.settings, caller, action)?;
             let at = (id.into(), user.name.clone());
             let record = |txn: &mut WriteTxn<'_>, number, kind, metadata| {
                 stamp.record_in(txn, number, (at.0, &at.1), kind, &metadata)

@@ -236,7 +236,7 @@ impl Registry {
         let token = TokenId::from_random(self.0.entropy.bytes()?);
         let stamp = self.stamp(actor, 2)?;
         self.0.metadata.write(|txn| {
-            let (user, account) = standing::account(txn, &self.0.settings, actor, AccountAction::Administer)?;
+            let (user, account) = standing::account(txn, &self.0.settings, actor, AccountAction::SetSecrets)?;
             let namespace = NamespaceId::from(user);
             let row = Application {
                 namespace,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use registry_core::oci::NamespaceName;
 use registry_core::{
-    Action, Actor, AddressBlock, ApplicationDetails, Authorization, Credential, Error, Globs, Job,
-    KeptSecret, NewRobot, NewToken, Origin, Principal, RobotLimits, RobotToken, Role, Scopes, Settings, To,
-    TokenId,
+    AccountChange, Action, Actor, AddressBlock, ApplicationDetails, Authorization, Credential, Error, Globs,
+    Job, KeptSecret, NewRobot, NewToken, Origin, Principal, RobotLimits, RobotToken, Role, Scopes, Settings,
+    To, TokenId,
 };
 
 use crate::support::{OWNER, Site, image, name};
@@ -90,7 +90,10 @@ fn only_the_scope_for_it_carries_power_over_organizations_and_the_account() {
     let robots_at_home = |actor: &Actor| site.registry.robots(actor, &"alice".parse().unwrap());
     robots_at_home(&user).unwrap();
     assert!(matches!(robots_at_home(&org), Err(Error::DeniedInNamespace { .. })));
-    let change = registry_core::AccountChange { email: Some("b@lab.test".into()), password_hash: None };
+    let password = AccountChange { password_hash: Some("taken".into()), email: None };
+    assert!(matches!(site.registry.change_account(&user, None, &password), Err(Error::NotForCredential)));
+    assert!(matches!(site.registry.create_app_token(&user, "t", &kept(9)), Err(Error::NotForCredential)));
+    let change = AccountChange { email: Some("b@lab.test".into()), password_hash: None };
     site.registry.change_account(&user, None, &change).unwrap();
     assert!(matches!(site.registry.change_account(&org, None, &change), Err(Error::NotForCredential)));
     let found =

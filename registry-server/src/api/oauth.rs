@@ -28,6 +28,8 @@ use crate::wire::percent::encode;
 use crate::wire::query::Query;
 use crate::wire::secret::Secret;
 
+/// The longest state that is carried along, in bytes: it ends up in a header.
+const STATE_MAX_BYTES: usize = 4096;
 /// The server's own page, to which every application may send a token.
 const LOCAL: &str = "/oauth/localapp";
 
@@ -42,7 +44,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    fn of(query: &Query, origin: &Origin) -> Self {
+    /// None if it is no request that could be answered.
+    fn of(query: &Query, origin: &Origin) -> Option<Self> {
+        if query.get("state").is_some_and(|state| state.len() > STATE_MAX_BYTES) {
+            return None;
+        }
         let text = |name| query.get(name).unwrap_or_default().to_owned();
         let redirect_uri = text("redirect_uri");
         let Origin { scheme, host } = origin;
@@ -50,12 +56,12 @@ impl Asked {
         let scopes = text("scope").parse::<Scopes>();
         let has_scopes = scopes.is_ok();
         let (client_id, scopes) = (text("client_id"), scopes.unwrap_or_default());
-        Self {
+        Some(Self {
             authorization: Authorization { client_id, redirect_uri, is_local, scopes },
             has_scopes,
             response_type: text("response_type"),
             state: query.get("state").map(str::to_owned),
-        }
+        })
     }
 
     /// Sends the browser back, with these parameters and the state that it came with.
@@ -132,8 +138,8 @@ pub(super) async fn authorize(
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Ok(query) = Query::parse_form(uri.query().unwrap_or("")) else { return Ok(invalid()) };
-    let asked = Asked::of(&query, &origin);
+    let query = Query::parse_form(uri.query().unwrap_or("")).ok();
+    let Some(asked) = query.and_then(|query| Asked::of(&query, &origin)) else { return Ok(invalid()) };
     if caller.session_id().is_none() {
         return Ok(consent::sign_in());
     }
@@ -164,8 +170,8 @@ pub(super) async fn allow(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let Some(form) = form(&headers, &body) else { return Ok(invalid()) };
-    let asked = Asked::of(&form, &origin);
+    let form = form(&headers, &body);
+    let Some(asked) = form.and_then(|form| Asked::of(&form, &origin)) else { return Ok(invalid()) };
     match asked.check(&app, &caller).await {
         Err(refusal) => refusal,
         Ok(_) => asked.grant(&app, &caller).await,
@@ -180,8 +186,8 @@ pub(super) async fn deny(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let Some(form) = form(&headers, &body) else { return Ok(invalid()) };
-    let asked = Asked::of(&form, &origin);
+    let form = form(&headers, &body);
+    let Some(asked) = form.and_then(|form| Asked::of(&form, &origin)) else { return Ok(invalid()) };
     match asked.check(&app, &caller).await {
         Err(refusal) => refusal,
         Ok(_) => Ok(asked.back(&[("error", "access_denied")], "")),

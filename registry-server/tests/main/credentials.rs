@@ -88,9 +88,11 @@ fn a_bearer_token_acts_within_its_scopes_without_a_csrf_token_until_it_is_revoke
     let keys: Vec<&String> = short.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["anonymous", "avatar", "organizations", "username"]);
     let (all, _) = token(&server, &mut alice, &client_id, "user:admin");
-    let change = json!({ "password": "another-one", "email": "c@lab.test" });
-    let changed = api(&server, "PUT", "/api/v1/user", &all, &change).is(200);
+    let changed = api(&server, "PUT", "/api/v1/user", &all, &json!({ "email": "c@lab.test" })).is(200);
     assert_eq!(changed.json()["email"], "c@lab.test");
+    api(&server, "PUT", "/api/v1/user", &all, &json!({ "password": "another-one" })).is(403);
+    api(&server, "POST", "/api/v1/user/apptoken", &all, &json!({ "title": "t" })).is(403);
+    alice.put(&server, "/api/v1/user", &json!({ "password": "another-one" })).is(200);
     api(&server, "PUT", "/api/v1/organization/acme", &org, &json!({})).is(200);
     let mut alice = Browser::visitor(&server);
     alice.sign_in(&server, "alice", "another-one").is(200);
