@@ -207,39 +207,42 @@ pub(super) async fn exchange(
 ) -> Result<Response, ApiError> {
     let refused = |status, error: &str| Ok((status, Json(json!({ "error": error }))).into_response());
     let Some(form) = form(&headers, &body) else { return Ok(invalid()) };
-    let text = |name| form.get(name).unwrap_or_default().to_owned();
-    if text("grant_type") != "authorization_code" {
+    if form.get("grant_type") != Some("authorization_code") {
         return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
+    if !is_application(&app, &form).await? {
+        return refused(StatusCode::UNAUTHORIZED, "invalid_client");
+    }
+    let text = |name| form.get(name).unwrap_or_default().to_owned();
     let (client_id, redirect_uri) = (text("client_id"), text("redirect_uri"));
-    let asked = client_id.clone();
-    let kept = match app.call(move |registry| registry.application_secret_hash(&asked)).await {
+    let code: [u8; 32] = Sha256::digest(text("code")).into();
+    let (token, hash) = fresh_token(&app)?;
+    let redeemed = app.call(move |registry| {
+        registry.redeem_code(&client_id, &redirect_uri, code, hash, LIFETIME_SECONDS * 1000)
+    });
+    let issued = match redeemed.await {
+        Ok(issued) => issued,
+        Err(error @ (Error::StorageFull | Error::Unavailable | Error::Corrupt(_) | Error::Metadata(_))) => {
+            return Err(error.into());
+        }
+        Err(_) => return refused(StatusCode::BAD_REQUEST, "invalid_grant"),
+    };
+    let answer = json!({
+        "access_token": token.expose(),
+        "token_type": "Bearer",
+        "expires_in": LIFETIME_SECONDS,
+        "scope": issued.scopes.to_string(),
+    });
+    Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer)).into_response())
+}
+
+/// Whether the form has the id of an application and its secret.
+async fn is_application(app: &Arc<App>, form: &Query) -> Result<bool, ApiError> {
+    let client_id = form.get("client_id").unwrap_or_default().to_owned();
+    let kept = match app.call(move |registry| registry.application_secret_hash(&client_id)).await {
         Ok(hash) => hash,
         Err(Error::ApplicationUnknown(_)) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    if !matches(&Secret::new(text("client_secret")), &kept) {
-        return refused(StatusCode::UNAUTHORIZED, "invalid_client");
-    }
-    let code: [u8; 32] = Sha256::digest(text("code")).into();
-    let (token, hash) = fresh_token(&app)?;
-    let lifetime_ms = LIFETIME_SECONDS * 1000;
-    let redeemed =
-        app.call(move |registry| registry.redeem_code(&client_id, &redirect_uri, code, hash, lifetime_ms));
-    match redeemed.await {
-        Ok(issued) => Ok((
-            [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
-            Json(json!({
-                "access_token": token.expose(),
-                "token_type": "Bearer",
-                "expires_in": LIFETIME_SECONDS,
-                "scope": issued.scopes.to_string(),
-            })),
-        )
-            .into_response()),
-        Err(error @ (Error::StorageFull | Error::Unavailable | Error::Corrupt(_) | Error::Metadata(_))) => {
-            Err(error.into())
-        }
-        Err(_) => refused(StatusCode::BAD_REQUEST, "invalid_grant"),
-    }
+    Ok(matches(&Secret::new(form.get("client_secret").unwrap_or_default()), &kept))
 }
