@@ -132,6 +132,7 @@ fn a_superusers_token_has_no_power_without_the_scope() {
     let settings = Settings {
         superusers: ["alice".to_owned()].into(),
         superusers_have_full_access: true,
+        users_are_restricted: true,
         ..Settings::default()
     };
     let (site, alice) = site(settings);
@@ -146,6 +147,11 @@ fn a_superusers_token_has_no_power_without_the_scope() {
         Err(Error::Denied { .. })
     ));
     assert!(!site.registry.token_holder([10; 32]).unwrap().unwrap().account.is_superuser);
+    assert!(matches!(
+        site.registry.create_repository(&plain, &name("alice/new"), false),
+        Err(Error::Denied { .. })
+    ));
+    site.registry.create_repository(&alice, &name("alice/new"), false).unwrap();
     let power = token(&site, &alice, "super:user", 11);
     assert!(site.registry.may(&power, &secret, Action::Administer));
 }
