@@ -2,25 +2,31 @@
 
 mod about;
 mod account;
+mod app_tokens;
+mod applications;
 mod avatar;
 mod body;
 mod caller;
 mod config;
+mod consent;
 mod cookie;
 mod discovery;
 mod error;
 mod exports;
 mod health;
 mod initialize;
+mod job_tokens;
 mod logs;
 mod messages;
 mod metrics;
+mod oauth;
 mod operation;
 mod organizations;
 mod permissions;
 mod profile;
 mod prototypes;
 mod repositories;
+mod robot_limits;
 mod robots;
 mod routes;
 mod schema;
@@ -34,7 +40,7 @@ mod user;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{HeaderValue, ORIGIN, RETRY_AFTER};
@@ -77,6 +83,9 @@ fn registered() -> Vec<Operation> {
         permissions::registered(),
         logs::registered(),
         exports::registered(),
+        applications::registered(),
+        app_tokens::registered(),
+        job_tokens::registered(),
         search::registered(),
         stars::registered(),
         messages::registered(),
@@ -110,6 +119,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/.well-known/change-password", get(about::change_password))
         .route("/metrics", get(metrics::metrics))
         .route("/csrf_token", get(session::csrf_token))
+        .route("/oauth/authorize", get(oauth::authorize))
+        .route("/oauth/authorizeapp", post(oauth::allow))
+        .route("/oauth/denyapp", post(oauth::deny))
+        .route("/oauth/localapp", get(oauth::local))
+        .route("/oauth/access_token", post(oauth::exchange))
         .merge(routes::router(registered()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -2,6 +2,8 @@
 //!
 //! - [`caller`]: what a request carries, Basic or Bearer, to who sent it.
 //! - [`endpoint`]: the token endpoint.
+//! - `identify`: which kind of credential a name and a password are.
+//! - [`job_token`]: what a robot derives for one job.
 //! - [`token`]: bearer tokens, which name a principal and what was asked for.
 //! - [`password`]: the rules for people's passwords, their Argon2id hashes and the queue in front of that work.
 //! - [`backoff`]: the wait after a wrong password.
@@ -15,6 +17,8 @@
 pub mod backoff;
 pub mod caller;
 pub mod endpoint;
+pub(crate) mod identify;
+pub mod job_token;
 pub mod password;
 pub mod robot_token;
 pub mod setup_code;

@@ -223,6 +223,9 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
         fresh_login_timeout_ms: document
             .duration_ms("FRESH_LOGIN_TIMEOUT")?
             .unwrap_or(base.fresh_login_timeout_ms),
+        app_tokens: document.flag("FEATURE_APP_SPECIFIC_TOKENS", true)?,
+        app_token_expiry_ms: document.duration_ms("APP_SPECIFIC_TOKEN_EXPIRATION")?,
+        application_tokens_max: document.number("OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT")?,
         blob_limit_bytes: document.size("MAXIMUM_LAYER_SIZE")?.unwrap_or(base.blob_limit_bytes),
         ..base
     })

@@ -21,6 +21,8 @@ mod catalog;
 mod client;
 #[path = "main/control.rs"]
 mod control;
+#[path = "main/credentials.rs"]
+mod credentials;
 #[path = "main/discovery.rs"]
 mod discovery;
 #[path = "main/fairness.rs"]

@@ -7,8 +7,11 @@ use super::{AccountRole, Cap, Verdict};
 pub enum AccountAction {
     /// Reading who one is.
     Read,
-    /// Everything about one's own account; founding organizations.
+    /// Changing one's own account, but not how one signs in to it; founding organizations.
     Administer,
+    /// Making and seeing what signs in as the account itself: its password, app-specific tokens. A credential that carries
+    /// less than these would give itself more.
+    SetSecrets,
     /// What superusers may do in the whole registry.
     Rule,
     /// Reading what superusers may.
@@ -17,7 +20,7 @@ pub enum AccountAction {
 
 impl AccountAction {
     /// Every action, so that tests leave none out.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Administer, Self::Rule, Self::Inspect];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Administer, Self::SetSecrets, Self::Rule, Self::Inspect];
 }
 
 /// All that a decision about what an account does depends on.
@@ -38,6 +41,7 @@ pub(crate) fn decide_for_account(facts: &AccountFacts, action: AccountAction) ->
     let is_granted = match action {
         AccountAction::Read => facts.cap.account.is_some(),
         AccountAction::Administer => facts.cap.account == Some(AccountRole::Admin),
+        AccountAction::SetSecrets => facts.cap.covers(Cap::FULL),
         AccountAction::Rule => rules,
         AccountAction::Inspect => rules || (facts.is_reader && facts.cap.is_superuser),
     };

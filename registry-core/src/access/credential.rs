@@ -11,7 +11,7 @@ pub struct TokenId(pub(crate) [u8; 16]);
 
 impl TokenId {
     /// The id made of these random bytes.
-    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
+    pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
     }
 }

@@ -9,7 +9,8 @@ use crate::model::tables;
 use crate::oci::{Algorithm, Digest, Manifest, NamespaceName, Reference, RepositoryName};
 use crate::simulation::SimulatedDisk;
 use crate::{
-    Actor, Clock, Entropy, NewRobot, NewUser, Principal, Registry, RobotToken, Role, Settings, To, trail,
+    Actor, Authorization, Clock, Entropy, KeptSecret, NewRobot, NewToken, NewUser, Principal, Registry,
+    RobotToken, Role, Settings, To, trail,
 };
 
 fn open(disk: &SimulatedDisk) -> Registry {
@@ -70,6 +71,7 @@ fn populated() -> SimulatedDisk {
     };
     registry.create_robot(&alice, &"acme".parse().unwrap(), &robot).unwrap();
     registry.grant(&alice, &name, To::Team("owners"), Role::Read).unwrap();
+    add_tokens(&registry, &alice);
     let layer = upload(&registry, &alice, &name, b"layer");
     upload(&registry, &alice, &name, b"lonely");
     let image = format!(
@@ -91,6 +93,19 @@ fn populated() -> SimulatedDisk {
     registry.run_background().unwrap();
     assert_eq!(registry.audit(true).unwrap(), Vec::<String>::new());
     disk
+}
+
+/// Makes an application with a token and a code, and an app-specific token.
+fn add_tokens(registry: &Registry, alice: &Actor) {
+    let (acme, kept) = ("acme".parse().unwrap(), |seed| KeptSecret { nonce: [seed; 16], hash: [seed; 32] });
+    registry.create_application(alice, &acme, "client", &Default::default(), &kept(1)).unwrap();
+    let scopes = "repo:read".parse().unwrap();
+    let new = NewToken { title: String::new(), scopes, hash: [2; 32], lifetime_ms: 1000 };
+    registry.create_application_token(alice, &acme, "client", &new).unwrap();
+    let asked =
+        Authorization { client_id: "client".into(), redirect_uri: String::new(), is_local: true, scopes };
+    registry.authorize_by_code(alice, &asked, [3; 32]).unwrap();
+    registry.create_app_token(alice, "laptop", &kept(4)).unwrap();
 }
 
 /// One of a registry's databases.
@@ -133,6 +148,8 @@ fn every_row_that_is_missing_is_noticed() {
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
         UPLOADS UPLOAD_EXPIRY UPLOAD_COUNTS SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
+        APPLICATIONS CLIENT_IDS NAMESPACE_APPLICATIONS TOKENS TOKEN_HASHES USER_TOKENS APPLICATION_TOKENS TOKEN_EXPIRY
+        CODES CODE_EXPIRY
     );
     assert_eq!(unmissed, BTreeSet::new());
 }
@@ -186,6 +203,8 @@ fn every_count_that_is_off_is_noticed() {
     noticed!(NAMESPACE, public_repositories);
     noticed!(TEAMS, members);
     noticed!(REPOSITORY, manifests, blobs, uploads);
+    noticed!(APPLICATIONS, tokens);
+    noticed!(CODES, expires_ms);
     noticed!(MANIFESTS, repositories, size);
     noticed!(BLOBS, namespaces, size);
     noticed!(NAMESPACE_BLOBS, count);

@@ -53,6 +53,25 @@ pub(crate) fn granted(
     }
 }
 
+/// Whether the repository is missing and `actor` may know it, since they would administer it.
+///
+/// # Errors
+/// [`Error::CredentialRevoked`].
+pub(crate) fn is_known_to_be_missing(
+    rows: &impl Rows,
+    settings: &Settings,
+    actor: &Actor,
+    name: &RepositoryName,
+) -> Result<bool, Error> {
+    let caller = standing::caller(rows, settings, actor)?;
+    let Some(namespace) = rows.get(&NAMESPACES, &name.namespace().to_owned())? else { return Ok(false) };
+    let is_missing = !rows.contains(&REPOSITORIES, &(namespace, name.path().to_owned()))?;
+    let role = standing::in_namespace(rows, &caller, namespace)?.role;
+    let administers = caller.who() == Who::Unrestricted || role == Some(TeamRole::Admin);
+    let is_carried = caller.cap_in(&name.to_string()).carries(Action::Administer);
+    Ok(is_missing && administers && is_carried)
+}
+
 /// The repository to push into: made, with its namespace, where that is granted and it is missing.
 ///
 /// # Errors

@@ -156,7 +156,7 @@ pub(crate) fn caller(rows: &impl Rows, settings: &Settings, actor: &Actor) -> Re
         cap = cap.and(Cap::REPOSITORIES);
     }
     let who = who(settings, &user);
-    let is_restricted = who == Who::SignedIn && is_restricted(rows, settings, &user)?;
+    let is_restricted = cap.narrow(who) == Who::SignedIn && is_restricted(rows, settings, &user, cap)?;
     Ok(Caller { who, account: Some((id, user)), is_restricted, cap, within })
 }
 
@@ -250,8 +250,8 @@ pub(crate) fn check_registry(
 }
 
 /// Robots are restricted with the user whose they are.
-fn is_restricted(rows: &impl Rows, settings: &Settings, user: &User) -> Result<bool, Error> {
-    if !settings.users_are_restricted || is_superuser(settings, user) {
+fn is_restricted(rows: &impl Rows, settings: &Settings, user: &User, cap: Cap) -> Result<bool, Error> {
+    if !settings.users_are_restricted || (cap.is_superuser && is_superuser(settings, user)) {
         return Ok(false);
     }
     let name = match user.robot_of {

@@ -49,7 +49,10 @@ pub(crate) fn insert(
     if let Some(application) = row.application {
         let mut owner = txn.get(&APPLICATIONS, &application)?.ok_or(Error::Corrupt("applications"))?;
         let limit = settings.application_tokens_max.unwrap_or(MOST_OF_APPLICATION).min(MOST_OF_APPLICATION);
-        if owner.tokens >= limit || owner.is_ending {
+        if owner.is_ending {
+            return Err(Error::ApplicationUnknown(owner.client_id));
+        }
+        if owner.tokens >= limit {
             return Err(Error::TooMany("tokens of this application"));
         }
         owner.tokens += 1;

@@ -230,8 +230,12 @@ impl Registry {
     ) -> Result<(), Error> {
         let kept = kept.map(SessionId::key);
         let stamp = self.stamp(caller, 4)?;
+        let action = match change.password_hash {
+            Some(_) => AccountAction::SetSecrets,
+            None => AccountAction::Administer,
+        };
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            let (id, _) = standing::account(txn, &self.0.settings, caller, AccountAction::Administer)?;
+            let (id, _) = standing::account(txn, &self.0.settings, caller, action)?;
             let mut user = txn.get(&USERS, &id)?.ok_or(Error::CredentialRevoked)?;
             let at = (id.into(), user.name.clone());
             let record = |txn: &mut WriteTxn<'_>, number, kind, metadata| {

@@ -28,7 +28,7 @@ impl Registry {
         let id = TokenId::from_random(self.0.entropy.bytes()?);
         let stamp = self.stamp(actor, 1)?;
         let made = self.0.metadata.write(|txn| {
-            let (user, account) = standing::account(txn, &self.0.settings, actor, AccountAction::Administer)?;
+            let (user, account) = standing::account(txn, &self.0.settings, actor, AccountAction::SetSecrets)?;
             let lifetime_ms = self.0.settings.app_token_expiry_ms;
             let row = Token {
                 principal: user,
@@ -71,7 +71,7 @@ impl Registry {
     /// [`Error::TokenUnknown`]; as [`Registry::authorizations`].
     pub fn app_token(&self, actor: &Actor, id: TokenId) -> Result<IssuedToken, Error> {
         self.0.metadata.read(|rows| {
-            let (user, _) = standing::account(rows, &self.0.settings, actor, AccountAction::Administer)?;
+            let (user, _) = standing::account(rows, &self.0.settings, actor, AccountAction::SetSecrets)?;
             info(rows, id, tokens::own(rows, user, true, id)?)
         })
     }

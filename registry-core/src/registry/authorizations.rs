@@ -8,7 +8,7 @@ use super::organizations::STEP;
 use super::tokens::{IssuedToken, NewToken, revoke};
 use crate::Error;
 use crate::access::{AccountAction, Actor, NamespaceAction, Principal, PrincipalId, Scopes, TokenId, Who};
-use crate::metadata::{Growth, Lane, Rows};
+use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::{granted_in_namespace, namespace_row};
 use crate::model::keys::{ApplicationId, NamespaceId, SecretHash};
 use crate::model::records::{Application, Code};
@@ -191,25 +191,14 @@ impl Registry {
         lifetime_ms: u64,
     ) -> Result<IssuedToken, Error> {
         let token = TokenId::from_random(self.0.entropy.bytes()?);
-        let (key, now_ms) = (SecretHash(code), self.now_ms());
-        let taken = self
-            .0
-            .metadata
-            .write_in(Lane::Foreground, Growth::MayUseReserve, |txn| applications::take_code(txn, key))?;
-        let code = taken.filter(|code| code.expires_ms > now_ms && code.redirect_uri == redirect_uri);
-        let code = code.ok_or(Error::TokenUnknown)?;
+        let code = self.take_code(SecretHash(code), redirect_uri)?;
         let generation =
             self.0.metadata.read(|rows| Ok(standing::enabled(rows, code.principal)?.generation))?;
         let actor = Actor::User(Principal { id: code.principal, generation });
-        let stamp = self.stamp(&actor, 1)?;
-        let scopes = Scopes::from_bits(code.scopes.to_le_bytes()[0]);
-        let asked = Authorization {
-            client_id: client_id.to_owned(),
-            redirect_uri: redirect_uri.to_owned(),
-            // It was checked when the code was given out.
-            is_local: true,
-            scopes,
-        };
+        let (stamp, scopes) = (self.stamp(&actor, 1)?, Scopes::from_bits(code.scopes.to_le_bytes()[0]));
+        // The address was checked when the code was given out.
+        let (client_id, redirect_uri) = (client_id.to_owned(), redirect_uri.to_owned());
+        let asked = Authorization { client_id, redirect_uri, is_local: true, scopes };
         self.0.metadata.write(|txn| {
             let (id, row, user) = self.authorizing(txn, &actor, &asked)?;
             if id != code.application {
@@ -218,6 +207,15 @@ impl Registry {
             let new = NewToken { title: String::new(), scopes, hash, lifetime_ms };
             self.issue(txn, &stamp, token, (id, &row), user, &new)
         })
+    }
+
+    /// Uses a code up, and gives it if it is still good and was sent to this address.
+    fn take_code(&self, key: SecretHash, redirect_uri: &str) -> Result<Code, Error> {
+        let take = |txn: &mut WriteTxn<'_>| applications::take_code(txn, key);
+        let taken = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, take)?;
+        let now_ms = self.now_ms();
+        let code = taken.filter(|code| code.expires_ms > now_ms && code.redirect_uri == redirect_uri);
+        code.ok_or(Error::TokenUnknown)
     }
 
     /// Makes the application `automation` in the user's own namespace, with a token of every scope: what
@@ -236,7 +234,7 @@ impl Registry {
         let token = TokenId::from_random(self.0.entropy.bytes()?);
         let stamp = self.stamp(actor, 2)?;
         self.0.metadata.write(|txn| {
-            let (user, account) = standing::account(txn, &self.0.settings, actor, AccountAction::Administer)?;
+            let (user, account) = standing::account(txn, &self.0.settings, actor, AccountAction::SetSecrets)?;
             let namespace = NamespaceId::from(user);
             let row = Application {
                 namespace,

@@ -5,6 +5,8 @@ use crate::Error;
 use crate::access::Actor;
 use crate::metadata::Rows;
 use crate::model::authorize::{Granted, granted_or_created};
+use crate::model::records::Repository;
+use crate::model::repositories;
 use crate::model::tables::{CATALOG, NAMESPACES, PUBLIC_CATALOG};
 use crate::model::visible::{self, Shown, Sight};
 use crate::oci::RepositoryName;
@@ -29,10 +31,28 @@ impl Registry {
         name: &RepositoryName,
         is_public: bool,
     ) -> Result<(), Error> {
+        self.create_described_repository(actor, name, is_public, None)
+    }
+
+    /// As [`Registry::create_repository`], with what is said of it: to describe it later takes more than to create it.
+    ///
+    /// # Errors
+    /// As [`Registry::create_repository`].
+    pub fn create_described_repository(
+        &self,
+        actor: &Actor,
+        name: &RepositoryName,
+        is_public: bool,
+        description: Option<&str>,
+    ) -> Result<(), Error> {
         let new = self.new_repository(actor, true, Some(is_public), 0)?;
         self.0.metadata.write(|txn| {
             let Granted { repository, .. } = granted_or_created(txn, &self.0.settings, actor, name, &new)?;
-            if repository == new.repository { Ok(()) } else { Err(Error::NameTaken(name.to_string())) }
+            if repository != new.repository {
+                return Err(Error::NameTaken(name.to_string()));
+            }
+            let describe = |row: &mut Repository| row.description = description.map(str::to_owned);
+            repositories::update(txn, repository, describe).map(drop)
         })?;
         tracing::info!(%actor, repository = %name, is_public, "repository created");
         Ok(())

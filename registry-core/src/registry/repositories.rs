@@ -9,7 +9,7 @@ use crate::Error;
 use crate::access::{Action, Actor, NamespaceAction, PrincipalId, Who};
 use crate::metadata::key::Descending;
 use crate::metadata::{Growth, Lane, ReadTxn, Rows};
-use crate::model::authorize::{granted, granted_in_namespace};
+use crate::model::authorize::{granted, granted_in_namespace, is_known_to_be_missing};
 use crate::model::keys::{NamespaceId, RepositoryId};
 use crate::model::records::Repository;
 use crate::model::repositories;
@@ -236,12 +236,18 @@ impl Registry {
     /// Deletes the repository with everything in it. Nobody finds it from the commit on; what it holds goes in the
     /// background, and its name can be used again at once.
     ///
+    /// One that is missing is as good as deleted, for those who may know that it is missing (Quay).
+    ///
     /// # Errors
     /// The refusals of administering it.
     pub fn delete_repository(&self, actor: &Actor, name: &RepositoryName) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
+        let settings = &self.0.settings;
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            let at = granted(txn, &self.0.settings, actor, name, Action::Administer)?;
+            if is_known_to_be_missing(txn, settings, actor, name)? {
+                return Ok(());
+            }
+            let at = granted(txn, settings, actor, name, Action::Administer)?;
             repositories::bury(txn, at)?;
             stamp.record_at(txn, 0, at, name, "delete_repo", json!({}))
         })?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use registry_core::oci::NamespaceName;
 use registry_core::{
-    Action, Actor, AddressBlock, ApplicationDetails, Authorization, Credential, Error, Globs, Job,
-    KeptSecret, NewRobot, NewToken, Origin, Principal, RobotLimits, RobotToken, Role, Scopes, Settings, To,
-    TokenId,
+    AccountChange, Action, Actor, AddressBlock, ApplicationDetails, Authorization, Credential, Error, Globs,
+    Job, KeptSecret, NewRobot, NewToken, Origin, Principal, RobotLimits, RobotToken, Role, Scopes, Settings,
+    To, TokenId,
 };
 
 use crate::support::{OWNER, Site, image, name};
@@ -90,7 +90,10 @@ fn only_the_scope_for_it_carries_power_over_organizations_and_the_account() {
     let robots_at_home = |actor: &Actor| site.registry.robots(actor, &"alice".parse().unwrap());
     robots_at_home(&user).unwrap();
     assert!(matches!(robots_at_home(&org), Err(Error::DeniedInNamespace { .. })));
-    let change = registry_core::AccountChange { email: Some("b@lab.test".into()), ..Default::default() };
+    let password = AccountChange { password_hash: Some("taken".into()), ..AccountChange::default() };
+    assert!(matches!(site.registry.change_account(&user, None, &password), Err(Error::NotForCredential)));
+    assert!(matches!(site.registry.create_app_token(&user, "t", &kept(9)), Err(Error::NotForCredential)));
+    let change = AccountChange { email: Some("b@lab.test".into()), ..AccountChange::default() };
     site.registry.change_account(&user, None, &change).unwrap();
     assert!(matches!(site.registry.change_account(&org, None, &change), Err(Error::NotForCredential)));
     let found =
@@ -129,6 +132,7 @@ fn a_superusers_token_has_no_power_without_the_scope() {
     let settings = Settings {
         superusers: ["alice".to_owned()].into(),
         superusers_have_full_access: true,
+        users_are_restricted: true,
         ..Settings::default()
     };
     let (site, alice) = site(settings);
@@ -143,6 +147,11 @@ fn a_superusers_token_has_no_power_without_the_scope() {
         Err(Error::Denied { .. })
     ));
     assert!(!site.registry.token_holder([10; 32]).unwrap().unwrap().account.is_superuser);
+    assert!(matches!(
+        site.registry.create_repository(&plain, &name("alice/new"), false),
+        Err(Error::Denied { .. })
+    ));
+    site.registry.create_repository(&alice, &name("alice/new"), false).unwrap();
     let power = token(&site, &alice, "super:user", 11);
     assert!(site.registry.may(&power, &secret, Action::Administer));
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{AccountChange, AccountInfo, Actor, Error, NewUser, Principal, SignInWay};
+use registry_core::{AccountAction, AccountChange, AccountInfo, Actor, Error, NewUser, Principal, SignInWay};
 use serde_json::json;
 
 use super::body::Fields;
@@ -169,7 +169,10 @@ async fn change(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> 
     });
     changed.await?;
     let account = own_account(&app, &name).await?;
-    let actor = Actor::User(renewed(&app, &account).await?);
+    let actor = match caller.session_principal() {
+        Some(_) => Actor::User(renewed(&app, &account).await?),
+        None => caller.actor(),
+    };
     Ok(Json(UserView::of_self(&app, &account, actor).await?).into_response())
 }
 
@@ -196,8 +199,10 @@ async fn convert(
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    caller.signed_in()?;
-    let actor = caller.actor();
+    let (_, actor) = caller.signed_in()?;
+    let asking = actor.clone();
+    // Asked before a password is checked for who may not do it.
+    app.ask(move |registry| registry.own_account(&asking, AccountAction::Administer)).await?;
     let invalid = || {
         let detail = "The admin user credentials are not valid";
         ApiError::invalid(detail).with("reason", "invaliduser")

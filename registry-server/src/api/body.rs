@@ -125,6 +125,42 @@ impl Fields {
         self.optional_fields(key)?.ok_or_else(missing)
     }
 
+    /// A whole number that may be left out.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is something else, or below 0.
+    pub(super) fn optional_number(&self, key: &str) -> Result<Option<u64>, ApiError> {
+        match self.0.get(key) {
+            None => Ok(None),
+            Some(value) => match (value.as_u64(), value.as_i64()) {
+                (Some(number), _) => Ok(Some(number)),
+                (None, Some(_)) => Err(ApiError::invalid(format!("{value} is less than the minimum of 0"))),
+                (None, None) => Err(mistyped(value, "integer")),
+            },
+        }
+    }
+
+    /// A list of texts that may be left out.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is something else.
+    pub(super) fn optional_texts(&self, key: &str) -> Result<Option<Vec<String>>, ApiError> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        let list = value.as_array().ok_or_else(|| mistyped(value, "array"))?;
+        let text = |entry: &Value| entry.as_str().map(str::to_owned).ok_or_else(|| mistyped(entry, "string"));
+        list.iter().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Whether a key is there, be it null.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Whether a key is there and null.
+    pub(super) fn is_null(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(Value::is_null)
+    }
+
     /// A boolean that may be left out.
     ///
     /// # Errors

@@ -12,12 +12,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
-use registry_core::{AccountInfo, Actor, Principal, Session, SessionId};
+use registry_core::{AccountInfo, Actor, Credential, Principal, Session, SessionId, TokenHolder};
 use subtle::ConstantTimeEq;
 
 use super::cookie::Cookie;
 use super::error::{ApiError, Problem};
 use crate::app::App;
+use crate::auth::identify::stored_token;
 use crate::auth::visitor::VisitorId;
 use crate::wire::authorization::{Authorization, AuthorizationError};
 use crate::wire::query::Query;
@@ -45,6 +46,8 @@ enum Identity {
     Nobody(Option<VisitorId>),
     /// By the cookie of a session.
     Session(SessionId, Box<Session>),
+    /// By an OAuth access token, within its scopes.
+    Token(Box<TokenHolder>),
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -69,9 +72,12 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// Whom a bearer token names. None is given out for `/api/v1`, so none is known.
-async fn identity_of_bearer(_: &Arc<App>, _: &Secret) -> Result<Option<Identity>, ApiError> {
-    Ok(None)
+/// Whose OAuth access token it is. Tokens of other kinds, those for `/v2/` among them, are not known here.
+async fn identity_of_bearer(app: &Arc<App>, token: &Secret) -> Result<Option<Identity>, ApiError> {
+    let holder = stored_token(app, token).await?;
+    let holder =
+        holder.filter(|holder| matches!(holder.actor.credential(), Some(Credential::AccessToken(_))));
+    Ok(holder.map(|holder| Identity::Token(Box::new(holder))))
 }
 
 async fn identity_of_cookie(app: &Arc<App>, headers: &HeaderMap) -> Result<Identity, ApiError> {
@@ -110,7 +116,7 @@ impl Caller {
     /// The CSRF token of the caller's session, or of the visitor.
     pub(super) fn csrf_token(&self, app: &App) -> Option<String> {
         match &self.identity {
-            Identity::Nobody(None) => None,
+            Identity::Nobody(None) | Identity::Token(_) => None,
             Identity::Nobody(Some(visitor)) => Some(token_text(app.auth.visitors.csrf_token(*visitor))),
             Identity::Session(_, session) => Some(token_text(session.csrf_secret)),
         }
@@ -119,48 +125,54 @@ impl Caller {
     /// The id of the session that the request came with.
     pub(super) fn session_id(&self) -> Option<&SessionId> {
         match &self.identity {
-            Identity::Nobody(_) => None,
+            Identity::Nobody(_) | Identity::Token(_) => None,
             Identity::Session(id, _) => Some(id),
         }
     }
 
-    /// Who is signed in.
+    /// Who is signed in; a superuser only as far as the credential goes.
     pub(super) fn account(&self) -> Option<&AccountInfo> {
         match &self.identity {
             Identity::Nobody(_) => None,
             Identity::Session(_, session) => Some(&session.account),
+            Identity::Token(holder) => Some(&holder.account),
         }
     }
 
-    /// Who is signed in, as their credential names them.
-    pub(super) fn principal(&self) -> Option<Principal> {
+    /// Who is signed in with a browser.
+    pub(super) fn session_principal(&self) -> Option<Principal> {
         match &self.identity {
-            Identity::Nobody(_) => None,
+            Identity::Nobody(_) | Identity::Token(_) => None,
             Identity::Session(_, session) => Some(session.principal),
         }
     }
 
     /// On whose behalf the request runs.
     pub(super) fn actor(&self) -> Actor {
-        self.principal().map_or(Actor::Anonymous, Actor::User)
+        match &self.identity {
+            Identity::Nobody(_) => Actor::Anonymous,
+            Identity::Session(_, session) => Actor::User(session.principal),
+            Identity::Token(holder) => holder.actor.clone(),
+        }
     }
 
     /// Who is signed in, for a route that needs somebody.
     ///
     /// # Errors
     /// 401 `invalid_token` if nobody is.
-    pub(super) fn signed_in(&self) -> Result<(&AccountInfo, Principal), ApiError> {
-        self.account().zip(self.principal()).ok_or_else(ApiError::not_signed_in)
+    pub(super) fn signed_in(&self) -> Result<(&AccountInfo, Actor), ApiError> {
+        self.account().map(|account| (account, self.actor())).ok_or_else(ApiError::not_signed_in)
     }
 
-    /// As [`Caller::signed_in`], for a route that needs the password to have been typed a short while ago.
+    /// As [`Caller::signed_in`], for a route that needs the password to have been typed a short while ago; a token never
+    /// has one (Quay).
     ///
     /// # Errors
     /// 401 `invalid_token`, or `fresh_login_required` until `POST /signin/verify`.
-    pub(super) fn freshly_signed_in(&self) -> Result<(&AccountInfo, Principal), ApiError> {
+    pub(super) fn freshly_signed_in(&self) -> Result<(&AccountInfo, Actor), ApiError> {
         match &self.identity {
             Identity::Session(_, session) if !session.is_fresh => Err(ApiError::not_fresh()),
-            Identity::Nobody(_) | Identity::Session(..) => self.signed_in(),
+            Identity::Nobody(_) | Identity::Session(..) | Identity::Token(_) => self.signed_in(),
         }
     }
 

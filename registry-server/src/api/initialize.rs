@@ -5,24 +5,32 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use registry_core::oci::NamespaceName;
-use registry_core::{Error, NewUser};
+use registry_core::{Actor, Error, NewUser, Principal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::applications::{fresh_secret, fresh_token};
+use super::cookie::Cookie;
 use super::operation::Operation;
 use super::refused;
 use super::schema::Schema;
+use super::session::{is_secure, set_cookie};
 use crate::app::App;
 use crate::auth::caller::SignInError;
 use crate::auth::password;
+use crate::origin::Origin;
 use crate::wire::secret::Secret;
+
+/// How long the first token is good, in milliseconds (Quay).
+const TOKEN_LIFETIME_MS: u64 = 9000 * 1000;
 
 type Answer = (StatusCode, Json<Value>);
 
@@ -35,18 +43,41 @@ struct Wanted {
     email: Option<String>,
     #[serde(default)]
     setup_code: Option<String>,
+    /// Anything that Python takes for true: installers send the text `"true"`.
+    #[serde(default)]
+    access_token: Value,
+}
+
+impl Wanted {
+    fn wants_token(&self) -> bool {
+        match &self.access_token {
+            Value::Null => false,
+            Value::Bool(is_wanted) => *is_wanted,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+        }
+    }
 }
 
 const FIRST_USER: Schema = Schema::Named(
     "FirstUser",
     &Schema::Object(
         &[("username", Schema::Text), ("password", Schema::Text)],
-        &[("email", Schema::OrNull(&Schema::Text)), ("setup_code", Schema::OrNull(&Schema::Text))],
+        &[
+            ("email", Schema::OrNull(&Schema::Text)),
+            ("setup_code", Schema::OrNull(&Schema::Text)),
+            ("access_token", Schema::Flag),
+        ],
     ),
 );
 const CREATED: Schema = Schema::Named(
     "CreatedUser",
-    &Schema::Object(&[("username", Schema::Text), ("email", Schema::Text)], &[]),
+    &Schema::Object(
+        &[("username", Schema::Text), ("email", Schema::Text), ("encrypted_password", Schema::Text)],
+        &[("access_token", Schema::Text)],
+    ),
 );
 
 /// What is answered here.
@@ -61,11 +92,22 @@ pub(super) fn registered() -> Vec<Operation> {
 }
 
 /// Creates the first user. Among concurrent calls exactly one succeeds.
-pub(super) async fn initialize(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
-    initialized(&app, &headers, &body).await.unwrap_or_else(|refusal| refusal)
+pub(super) async fn initialize(
+    State(app): State<Arc<App>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answered = initialized(&app, &origin, &headers, &body).await;
+    answered.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn initialized(app: &Arc<App>, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Answer> {
+async fn initialized(
+    app: &Arc<App>,
+    origin: &Origin,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Answer> {
     let wanted = parsed(headers, body)?;
     let is_superuser = is_allowed(app, wanted.setup_code.as_deref())?;
     let has_users = app.call(|registry| registry.has_users()).await.map_err(|error| failed(&error))?;
@@ -75,15 +117,43 @@ async fn initialized(app: &Arc<App>, headers: &HeaderMap, body: &[u8]) -> Result
     let bad = |text: &str| refused(StatusCode::BAD_REQUEST, text);
     let name: NamespaceName = wanted.username.parse().map_err(|_| bad("Invalid username"))?;
     password::check_rules(&wanted.password).map_err(bad)?;
-    let email = wanted.email.unwrap_or_default();
+    let (wants_token, email) = (wanted.wants_token(), wanted.email.unwrap_or_default());
+    // It is accepted wherever Quay's encrypted one would be.
+    let mut answer =
+        json!({ "username": wanted.username, "email": email, "encrypted_password": wanted.password });
     let user = NewUser {
         name,
         email: email.clone(),
         password_hash: hashed(app, Secret::new(wanted.password)).await?,
         is_superuser,
     };
-    app.call(move |registry| registry.create_first_user(&user)).await.map_err(|error| failed(&error))?;
-    Ok((StatusCode::OK, Json(json!({ "username": wanted.username, "email": email }))))
+    let created = app.call(move |registry| {
+        let id = registry.create_first_user(&user)?;
+        // A fresh account is of the first generation.
+        Ok(Principal { id, generation: 1 })
+    });
+    let principal = created.await.map_err(|error| failed(&error))?;
+    if wants_token {
+        answer["access_token"] = json!(automation(app, principal).await?.expose());
+    }
+    let begun = app.call(move |registry| registry.begin_session(&principal, None)).await;
+    let (id, session) = begun.map_err(|error| failed(&error))?;
+    let mut response = Json(answer).into_response();
+    let cookie = Cookie::Session(id).set(is_secure(app, origin), Some(session.expires_ms));
+    set_cookie(&mut response, cookie);
+    Ok(response)
+}
+
+/// The token of an application of the user's own, with every scope.
+async fn automation(app: &Arc<App>, principal: Principal) -> Result<Secret, Answer> {
+    let busy = |_| refused(StatusCode::SERVICE_UNAVAILABLE, "Try again");
+    let (token, hash) = fresh_token(app).map_err(busy)?;
+    let secret = fresh_secret(app).map_err(busy)?;
+    let made = app.call(move |registry| {
+        registry.create_automation(&Actor::User(principal), &secret, hash, TOKEN_LIFETIME_MS)
+    });
+    made.await.map_err(|error| failed(&error))?;
+    Ok(token)
 }
 
 fn parsed(headers: &HeaderMap, body: &[u8]) -> Result<Wanted, Answer> {

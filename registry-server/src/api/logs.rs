@@ -246,8 +246,7 @@ async fn everywhere<const COUNTS: bool>(
 }
 
 async fn check_superuser(app: &Arc<App>, caller: &Caller) -> Result<(), ApiError> {
-    caller.freshly_signed_in()?;
-    let actor = caller.actor();
+    let (_, actor) = caller.freshly_signed_in()?;
     Ok(app.ask(move |registry| registry.check_registry(&actor, AccountAction::Inspect)).await?)
 }
 

@@ -211,22 +211,14 @@ async fn describe(
     Ok(Json(json!({ "success": true })).into_response())
 }
 
-/// `DELETE …`: one that is missing is as good as deleted, for those who may know that it is missing (Quay).
+/// `DELETE …`.
 async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), repository(&app, &name)?);
-    let deleted = app.call(move |registry| match registry.delete_repository(&actor, &name) {
-        Err(Error::RepositoryUnknown(_)) => {
-            let namespace = name.namespace().parse().map_err(|_| Error::RepositoryUnknown(name.clone()))?;
-            let administers = registry.may_in_namespace(&actor, &namespace, NamespaceAction::Administer);
-            if administers { Ok(()) } else { Err(Error::RepositoryUnknown(name)) }
-        }
-        deleted => deleted,
-    });
-    deleted.await?;
+    app.call(move |registry| registry.delete_repository(&actor, &name)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -289,8 +281,7 @@ pub(super) async fn create(
         .map_err(|error| ApiError::refused(format!("Invalid repository name: {error}")))?;
     let actor = caller.actor();
     let created = app.call(move |registry| {
-        registry.create_repository(&actor, &name, is_public)?;
-        registry.set_description(&actor, &name, &description)
+        registry.create_described_repository(&actor, &name, is_public, Some(&description))
     });
     created.await?;
     let view = json!({ "namespace": namespace.as_str(), "name": path, "kind": "image" });

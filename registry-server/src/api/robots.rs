@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{Error, NewRobot, RobotInfo, RobotReach};
+use registry_core::{Error, NewRobot, RobotInfo, RobotLimits, RobotReach};
 use serde_json::{Map, Value, json};
 
 use super::avatar::Avatar;
@@ -17,6 +17,7 @@ use super::date;
 use super::error::ApiError;
 use super::operation::{Operation, Parameter, Scope};
 use super::organizations::organization;
+use super::robot_limits;
 use super::routes::{Asked, Named};
 use super::schema::{AVATAR, Schema};
 use super::teams::{REPOSITORY_ROLES, repository_roles};
@@ -38,9 +39,11 @@ const ROBOT: Schema = Schema::Named(
         &[
             ("token", Schema::Text),
             ("teams", Schema::List(&TEAM)),
-            ("repositories", Schema::List(&Schema::Text)),
+            ("repositories", Schema::OrNull(&Schema::List(&Schema::Text))),
             ("unstructured_metadata", Schema::OrNull(&Schema::Open)),
             ("usable_elsewhere", Schema::Flag),
+            ("expiration", Schema::OrNull(&Schema::Text)),
+            ("networks", Schema::OrNull(&Schema::List(&Schema::Text))),
         ],
     ),
 );
@@ -58,6 +61,20 @@ const NEW: Schema = Schema::Named(
             ("description", Schema::Text),
             ("unstructured_metadata", Schema::Open),
             ("usable_elsewhere", Schema::Flag),
+            ("expiration", Schema::Whole),
+            ("repositories", Schema::List(&Schema::Text)),
+            ("networks", Schema::List(&Schema::Text)),
+        ],
+    ),
+);
+const LIMITS: Schema = Schema::Named(
+    "RobotLimits",
+    &Schema::Object(
+        &[],
+        &[
+            ("expiration", Schema::OrNull(&Schema::Whole)),
+            ("repositories", Schema::OrNull(&Schema::List(&Schema::Text))),
+            ("networks", Schema::OrNull(&Schema::List(&Schema::Text))),
         ],
     ),
 );
@@ -68,11 +85,12 @@ macro_rules! operations_on_robots {
         const ONE: &str = concat!($base, "/robots/{robot_shortname}");
         const GRANTED: &str = concat!($base, "/robots/{robot_shortname}/permissions");
         const RENEWED: &str = concat!($base, "/robots/{robot_shortname}/regenerate");
-        let [list, one, new, old, granted, renewed] = [$($id),+];
+        let [list, one, new, bound, old, granted, renewed] = [$($id),+];
         let all = vec![
             Operation::get(concat!($base, "/robots"), list, $list, "The robots.").query(LISTED).gives(ROBOTS),
             Operation::get(ONE, one, get, "A robot.").gives(ROBOT),
             Operation::put(ONE, new, create, "Creates a robot.").may_take(NEW).status(201).gives(ROBOT),
+            Operation::post(ONE, bound, limit, "Changes what narrows a robot.").takes(LIMITS).gives(ROBOT),
             Operation::delete(ONE, old, delete, "Deletes a robot."),
             Operation::get(GRANTED, granted, permissions, "What a robot was granted.").gives(REPOSITORY_ROLES),
             Operation::post(RENEWED, renewed, regenerate, "Gives a robot a new token.").gives(ROBOT),
@@ -90,6 +108,7 @@ pub(super) fn registered() -> Vec<Operation> {
         "getOrgRobots",
         "getOrgRobot",
         "createOrgRobot",
+        "limitOrgRobot",
         "deleteOrgRobot",
         "getOrgRobotPermissions",
         "regenerateOrgRobotToken"
@@ -101,6 +120,7 @@ pub(super) fn registered() -> Vec<Operation> {
         "getUserRobots",
         "getUserRobot",
         "createUserRobot",
+        "limitUserRobot",
         "deleteUserRobot",
         "getUserRobotPermissions",
         "regenerateUserRobotToken"
@@ -126,6 +146,7 @@ fn view_with_metadata(info: &RobotInfo, app: &App) -> Value {
     let metadata = serde_json::from_str(&info.metadata).unwrap_or(Value::Null);
     view.insert("unstructured_metadata".into(), metadata);
     view.insert("usable_elsewhere".into(), json!(info.is_usable_elsewhere));
+    view.extend(robot_limits::view(&info.limits));
     Value::Object(view)
 }
 
@@ -248,8 +269,25 @@ fn new_robot(app: &App, short_name: NamespaceName, fields: &Fields) -> Result<Ne
         metadata: metadata.unwrap_or_default(),
         is_usable_elsewhere: fields.optional_flag("usable_elsewhere")?.unwrap_or(false),
         token: app.auth.robots().stored(app.registry.random()?),
-        limits: Default::default(),
+        limits: robot_limits::changed(RobotLimits::default(), fields, app.registry.now_ms())?,
     })
+}
+
+/// `POST …/robots/<short>`: changes what narrows it; what is left out stays (not a route of Quay's).
+async fn limit(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Named(at): Named<At>,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let (actor, name) = (caller.actor(), namespace(&caller, at.org.as_deref())?);
+    let (asking, home, short) = (actor.clone(), name.clone(), at.short.clone());
+    let present =
+        app.call(move |registry| registry.robot(&asking, &home, &short)).await.map_err(or_unknown)?;
+    let limits = robot_limits::changed(present.limits, &fields, app.registry.now_ms())?;
+    let changed =
+        app.call(move |registry| registry.set_robot_limits(&actor, &name, &at.short, &limits)).await;
+    Ok(Json(view_with_metadata(&changed.map_err(or_unknown)?, &app)).into_response())
 }
 
 /// `DELETE …/robots/<short>`.

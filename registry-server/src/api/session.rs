@@ -118,11 +118,11 @@ pub(super) async fn verify(
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let (account, principal) = caller.signed_in()?;
+    let (account, _) = caller.signed_in()?;
     let wrong = || json!({ "message": WRONG, "invalidCredentials": true });
     let (way, password) = (SignInWay::Browser, fields.secret("password")?);
     let checked = app.auth.sign_in(&app, client, way, &account.name, &password).await;
-    if checked.map_err(|error| refused(error, wrong()))? != principal {
+    if Some(checked.map_err(|error| refused(error, wrong()))?) != caller.session_principal() {
         return Err(refused(SignInError::Wrong, wrong()));
     }
     if let Some(id) = caller.session_id().cloned() {
@@ -169,13 +169,13 @@ fn refused(error: SignInError, wrong: serde_json::Value) -> ApiError {
     }
 }
 
-fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
+pub(super) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
 }
 
 /// Whether the cookie may travel over TLS alone.
-fn is_secure(app: &App, origin: &Origin) -> bool {
+pub(super) fn is_secure(app: &App, origin: &Origin) -> bool {
     app.options.session_cookie_secure || origin.scheme == "https"
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use registry_core::oci::NamespaceName;
-use registry_core::{AccountInfo, Actor, NamespaceAction, OrganizationInfo, Profile};
+use registry_core::{AccountAction, AccountInfo, Actor, Error, NamespaceAction, OrganizationInfo, Profile};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -64,6 +64,8 @@ pub(super) struct UserView {
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     own: Option<OwnView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    organizations: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     super_user: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     global_readonly_super_user: Option<bool>,
@@ -88,7 +90,6 @@ struct OwnView {
     location: Option<String>,
     is_free_account: bool,
     has_password_set: bool,
-    organizations: Vec<Value>,
 }
 
 impl UserView {
@@ -99,30 +100,39 @@ impl UserView {
             username: account.name.clone(),
             avatar: Avatar::of_user(account),
             own: None,
+            organizations: None,
             // To others it is said only by superusers, and of oneself only where it is so.
             super_user: viewer.filter(|viewer| viewer.is_superuser).map(|_| account.is_superuser),
             global_readonly_super_user: None,
         }
     }
 
-    /// The account of `actor`, as they see it themselves.
+    /// The account of `actor`, as far as they may see it themselves: a token to read it shows its organizations.
     pub(super) async fn of_self(
         app: &Arc<App>,
         account: &AccountInfo,
         actor: Actor,
     ) -> Result<Self, ApiError> {
+        let asking = actor.clone();
+        let may = |action| {
+            let actor = actor.clone();
+            app.ask(move |registry| Ok(registry.own_account(&actor, action).is_ok()))
+        };
+        if !may(AccountAction::Read).await? {
+            return Ok(Self::of_other(account, Some(account)));
+        }
+        let is_all = may(AccountAction::Administer).await?;
         let organizations = organizations_of(app, actor.clone()).await?;
         let (id, own) = (account.id, account.name.parse::<NamespaceName>().ok());
         let asked = app.ask(move |registry| {
             let may_create =
-                own.is_some_and(|own| registry.may_in_namespace(&actor, &own, NamespaceAction::Create));
+                own.is_some_and(|own| registry.may_in_namespace(&asking, &own, NamespaceAction::Create));
             Ok((registry.profile(id)?, may_create))
         });
         let (profile, may_create) = asked.await?;
-        let mut own = OwnView::new(account, profile, &organizations, app);
-        own.can_create_repo = may_create;
         Ok(Self {
-            own: Some(own),
+            own: is_all.then(|| OwnView::new(account, profile, may_create, app)),
+            organizations: Some(organizations.iter().map(in_organization).collect()),
             super_user: account.is_superuser.then_some(true),
             global_readonly_super_user: account.is_reader.then_some(true),
             ..Self::of_other(account, None)
@@ -131,9 +141,9 @@ impl UserView {
 }
 
 impl OwnView {
-    fn new(account: &AccountInfo, profile: Profile, organizations: &[OrganizationInfo], app: &App) -> Self {
+    fn new(account: &AccountInfo, profile: Profile, can_create_repo: bool, app: &App) -> Self {
         Self {
-            can_create_repo: true,
+            can_create_repo,
             is_me: true,
             verified: true,
             email: account.email.clone(),
@@ -149,15 +159,19 @@ impl OwnView {
             location: profile.location,
             is_free_account: true,
             has_password_set: true,
-            organizations: organizations.iter().map(in_organization).collect(),
         }
     }
 }
 
 /// `GET /api/v1/user`: the caller.
 pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    let (account, _) = caller.signed_in().map_err(|error| error.with("session_required", false))?;
-    Ok(Json(UserView::of_self(&app, account, caller.actor()).await?).into_response())
+    let unknown = || ApiError::not_signed_in().with("session_required", false);
+    let (account, actor) = caller.signed_in().map_err(|_| unknown())?;
+    let asked = actor.clone();
+    let read = app.ask(move |registry| registry.own_account(&asked, AccountAction::Read)).await;
+    // A token that may not read its user is told that it has none (Quay).
+    read.map_err(|error| if matches!(error, Error::NotForCredential) { unknown() } else { error.into() })?;
+    Ok(Json(UserView::of_self(&app, account, actor).await?).into_response())
 }
 
 /// The organizations that somebody is in a team of, as they see them.
@@ -191,7 +205,7 @@ pub(super) async fn named(
     let found = app.ask(move |registry| registry.find_user(&name)).await?;
     let account = found.ok_or_else(ApiError::missing)?;
     let view = match caller.account() {
-        Some(own) if own.id == account.id => UserView::of_self(&app, &account, caller.actor()).await?,
+        Some(own) if own.id == account.id => UserView::of_self(&app, own, caller.actor()).await?,
         viewer => UserView::of_other(&account, viewer),
     };
     Ok(Json(view).into_response())

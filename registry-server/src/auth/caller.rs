@@ -5,12 +5,10 @@ use std::time::Instant;
 
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use registry_core::{Account, Actor, Error, Principal, PrincipalId, Registry, SignInOutcome, SignInWay};
+use registry_core::{Account, Actor, Error, Principal, PrincipalId, SignInOutcome, SignInWay};
 
 use super::Auth;
 use super::backoff::{TooSoon, Unchecked};
-use super::robot_token;
-use super::token::Subject;
 use crate::admission::Client;
 use crate::app::{App, lane_failed};
 use crate::origin::Origin;
@@ -62,7 +60,7 @@ pub(crate) enum SignInError {
 
 impl SignInError {
     /// Why, if it is for what was sent and not for how the server does.
-    fn guessed(&self) -> Option<&'static str> {
+    pub(super) fn guessed(&self) -> Option<&'static str> {
         match self {
             Self::Wrong | Self::WrongAgain(_) => Some("Invalid Username or Password"),
             Self::TooSoon(_) => Some("Too many login attempts"),
@@ -111,31 +109,33 @@ impl Auth {
         match authorization(head)? {
             None => Ok(Caller { actor: Actor::Anonymous, has_credential: false, asked }),
             Some(Authorization::Basic { user, password }) => {
-                let principal = self.sign_in(app, client, SignInWay::Client, &user, &password).await?;
+                let actor = self.identify(app, client, &user, &password).await?.actor;
                 // Clients that send it with each request would leave an event for each blob: asking whether one is
                 // signed in is the sign-in.
                 if is_ping(head) {
                     app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
                 }
-                Ok(Caller { actor: Actor::User(principal), has_credential: true, asked })
+                Ok(Caller { actor, has_credential: true, asked })
             }
-            Some(Authorization::Bearer(token)) => self.bearer(&app.registry, &token, origin),
+            Some(Authorization::Bearer(token)) => self.bearer(app, &token, origin).await,
         }
     }
 
-    fn bearer(&self, registry: &Registry, token: &Secret, origin: &Origin) -> Result<Caller, Refusal> {
-        let now_seconds = registry.now_ms() / 1000;
+    async fn bearer(&self, app: &Arc<App>, token: &Secret, origin: &Origin) -> Result<Caller, Refusal> {
+        let now_seconds = app.registry.now_ms() / 1000;
         let claims =
             self.tokens.verify(token.expose(), &origin.host, now_seconds).map_err(Refusal::invalid_token)?;
-        let actor = match claims.subject {
-            Subject::Anonymous => Actor::Anonymous,
-            Subject::Principal(principal) => Actor::User(principal),
-        };
+        let actor = claims.subject.into_actor();
+        if claims.is_robot {
+            // Wherever the token was obtained, it is used from here and now.
+            let robot = actor.clone();
+            app.ask(move |registry| registry.admit(&robot)).await?;
+        }
         Ok(Caller { actor, has_credential: true, asked: claims.asked })
     }
 
-    /// The principal that this name and password belong to. A failure is noted in the audit trail; whether this is a
-    /// sign-in, the caller knows.
+    /// The person that this name and password belong to; robots have no password. A failure is noted in the audit trail;
+    /// whether this is a sign-in, the caller knows.
     ///
     /// # Errors
     /// [`SignInError`]. A name that nobody has costs as much as a wrong password.
@@ -154,7 +154,8 @@ impl Auth {
         signed_in
     }
 
-    async fn checked(
+    /// The same, noted nowhere.
+    pub(super) async fn checked(
         &self,
         app: &Arc<App>,
         client: Client,
@@ -165,9 +166,6 @@ impl Auth {
         let account: Option<Account> =
             app.ask(move |registry| registry.account(&name)).await.map_err(SignInError::Registry)?;
         let account = account.filter(|account| !account.is_disabled);
-        if user.contains('+') {
-            return robot(account, password).ok_or(SignInError::Wrong);
-        }
         let principal = account.as_ref().map(|account| account.principal);
         let fingerprint = self.back_off.fingerprint(password.expose(), principal);
         let attempt = self.back_off.begin(user, client, fingerprint, app.registry.now_ms())?;
@@ -220,13 +218,6 @@ impl Auth {
         });
         checked.await.map_err(|failure| SignInError::Registry(lane_failed(&failure)))
     }
-}
-
-/// The robot, if that is its token. A robot that does not exist costs as much.
-fn robot(account: Option<Account>, sent: &Secret) -> Option<Principal> {
-    let principal = account.as_ref().map(|account| account.principal);
-    let hash = account.and_then(|account| account.token_hash).unwrap_or_else(|| vec![0; 32]);
-    principal.filter(|_| robot_token::matches(sent, &hash))
 }
 
 fn is_ping(head: &Parts) -> bool {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
-use registry_core::{Error, SignInOutcome, SignInWay};
+use registry_core::{Actor, Error, SignInOutcome, SignInWay};
 use serde_json::json;
 
 use super::caller::authorization;
-use super::token::{Claims, LIFETIME_SECONDS, Subject};
+use super::identify::Identified;
+use super::token::Claims;
 use crate::admission::{Client, Turn};
 use crate::app::App;
 use crate::listener::{Body, ReceivedBody};
@@ -37,12 +38,16 @@ pub(crate) async fn answer(
         _ => TokenRequest::from_query(head.uri.query().unwrap_or("")),
     };
     let request = request.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, Code::Unsupported, error))?;
-    let subject = subject(app, client, head, &request).await?;
+    let asking = asking(app, client, head, &request).await?;
     let issued_at = app.registry.now_ms() / 1000;
-    let claims = Claims::new(subject, request.scopes, &origin.host, issued_at);
+    let mut claims = Claims::new(asking.actor.into(), request.scopes, &origin.host, issued_at);
+    claims.is_robot = asking.is_robot;
+    // What comes of a credential ends no later than it.
+    claims.expires_at = claims.expires_at.min(asking.expires_at.unwrap_or(u64::MAX));
+    let lifetime = claims.expires_at.saturating_sub(issued_at);
     let token = app.auth.tokens.issue(&claims);
     let issued_at = i64::try_from(issued_at).ok().and_then(|now| jiff::Timestamp::from_second(now).ok());
-    let mut answer = json!({ "token": token, "access_token": token, "expires_in": LIFETIME_SECONDS });
+    let mut answer = json!({ "token": token, "access_token": token, "expires_in": lifetime });
     if let Some(issued_at) = issued_at {
         answer["issued_at"] = json!(issued_at.to_string());
     }
@@ -59,26 +64,26 @@ async fn form(turn: &Turn, body: &mut Option<ReceivedBody>) -> Result<bytes::Byt
 }
 
 /// Who asks. Nobody is an answer too: an anonymous token opens what is public.
-async fn subject(
+async fn asking(
     app: &Arc<App>,
     client: Client,
     head: &Parts,
     request: &TokenRequest,
-) -> Result<Subject, Refusal> {
+) -> Result<Identified, Refusal> {
     let (user, password) = match &request.grant {
         Grant::Password { user, password } => (user.clone(), password.clone()),
         Grant::RefreshToken(_) => {
             return Err(Refusal::invalid_credential("no refresh tokens are given out, so none is accepted"));
         }
         Grant::Header => match authorization(head)? {
-            None => return Ok(Subject::Anonymous),
+            None => return Ok(Identified { actor: Actor::Anonymous, is_robot: false, expires_at: None }),
             Some(Authorization::Basic { user, password }) => (user, password),
             Some(Authorization::Bearer(_)) => {
                 return Err(Refusal::invalid_credential("a token does not get another one"));
             }
         },
     };
-    let principal = app.auth.sign_in(app, client, SignInWay::Client, &user, &password).await?;
+    let identified = app.auth.identify(app, client, &user, &password).await?;
     app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
-    Ok(Subject::Principal(principal))
+    Ok(identified)
 }

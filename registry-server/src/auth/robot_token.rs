@@ -6,7 +6,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use registry_core::RobotToken;
+use registry_core::{KeptSecret, RobotToken};
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
@@ -21,7 +21,7 @@ const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// Name of the file, in the data directory, that holds the key.
 pub const KEY_FILE: &str = "robots.key";
 
-/// The key that robots' tokens are made with; `Debug` does not show it.
+/// The key that robots' tokens, app-specific tokens and client secrets are made with; `Debug` does not show it.
 #[derive(Clone)]
 pub struct RobotKey([u8; 32]);
 
@@ -35,8 +35,25 @@ impl RobotKey {
     pub fn token(&self, nonce: &[u8]) -> Secret {
         let mac = Hmac::<Sha512>::new_from_slice(&self.0).expect("invariant: HMAC takes keys of any length");
         let bytes = mac.chain_update(nonce).finalize().into_bytes();
-        let letters = bytes.iter().take(LENGTH).map(|byte| ALPHABET[usize::from(byte % 32)]);
-        Secret::new(letters.map(char::from).collect::<String>())
+        letters(&bytes[..LENGTH])
+    }
+
+    /// So many letters and digits, at most 120, for a secret other than a robot's token: made of what it is for and of
+    /// `nonce`.
+    pub fn secret(&self, purpose: &str, nonce: &[u8], length: usize) -> Secret {
+        let mac = Hmac::<Sha512>::new_from_slice(&self.0).expect("invariant: HMAC takes keys of any length");
+        let block = |number: u8| {
+            // The nonce of a robot's token stands alone and is shorter than this.
+            let mac = mac.clone().chain_update(purpose).chain_update([0, number]).chain_update(nonce);
+            mac.finalize().into_bytes()
+        };
+        let bytes: Vec<u8> = [block(0), block(1)].into_iter().flatten().take(length).collect();
+        letters(&bytes)
+    }
+
+    /// What the registry keeps of the secret that is made of `nonce`.
+    pub fn kept(&self, purpose: &str, nonce: [u8; 16], length: usize) -> KeptSecret {
+        KeptSecret { nonce, hash: hash(self.secret(purpose, &nonce, length).expose()) }
     }
 
     /// What the registry keeps of the token that is made of `nonce`.
@@ -49,6 +66,11 @@ impl fmt::Debug for RobotKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RobotKey(***)")
     }
+}
+
+/// Random bytes as so many capitals and digits.
+pub(crate) fn letters(bytes: &[u8]) -> Secret {
+    Secret::new(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect::<String>())
 }
 
 /// Whether `sent` is the token of this hash; takes as long whatever was sent.
@@ -73,6 +95,20 @@ mod tests {
         assert_eq!(token, key.token(&[2; 16]));
         assert_ne!(token, key.token(&[3; 16]));
         assert_ne!(token, RobotKey::new([2; 32]).token(&[2; 16]));
+    }
+
+    #[test]
+    fn another_secret_is_made_of_its_purpose_key_and_nonce() {
+        let key = RobotKey::new([1; 32]);
+        let secret = key.secret("app", &[2; 16], 120);
+        assert_eq!(secret.expose().len(), 120);
+        assert_ne!(secret.expose()[..60], secret.expose()[60..]);
+        let others =
+            [key.secret("client", &[2; 16], 120), key.secret("app", &[3; 16], 120), key.token(&[2; 16])];
+        for other in others {
+            assert_ne!(other.expose()[..40], secret.expose()[..40]);
+        }
+        assert!(matches(&secret, &key.kept("app", [2; 16], 120).hash));
     }
 
     #[test]

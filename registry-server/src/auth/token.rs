@@ -8,13 +8,16 @@
 //! crypto library for one HMAC. The header is a constant: a token that says anything else of itself is refused
 //! before anything in it is read, so the algorithm is chosen by the key and never by the token.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use registry_core::{Actor, Credential};
+
+use super::job_token::SignedJob;
 use super::{Principal, PrincipalId};
 use crate::wire::{
     authorization::MAX_BEARER_BYTES,
@@ -31,12 +34,36 @@ pub const LEEWAY_SECONDS: u64 = 30;
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
 
 /// Whom a token was issued to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// Somebody who did not sign in.
     Anonymous,
     /// A principal, at the generation that its credential had.
     Principal(Principal),
+    /// The same by a credential that may be narrower.
+    Narrowed(Principal, Credential),
+}
+
+impl Subject {
+    /// On whose behalf a token of this subject acts.
+    pub fn into_actor(self) -> Actor {
+        match self {
+            Self::Anonymous => Actor::Anonymous,
+            Self::Principal(principal) => Actor::User(principal),
+            Self::Narrowed(principal, credential) => Actor::Narrowed(principal, credential),
+        }
+    }
+}
+
+impl From<Actor> for Subject {
+    fn from(actor: Actor) -> Self {
+        match actor {
+            // The embedder sends no requests.
+            Actor::Owner | Actor::Anonymous => Self::Anonymous,
+            Actor::User(principal) => Self::Principal(principal),
+            Actor::Narrowed(principal, credential) => Self::Narrowed(principal, credential),
+        }
+    }
 }
 
 /// What a token says.
@@ -44,9 +71,12 @@ pub enum Subject {
 pub struct Claims {
     /// Whom it was issued to.
     pub subject: Subject,
+    /// Whether that is a robot, which may be bound to addresses and a time.
+    pub is_robot: bool,
     /// What was asked for; grants nothing.
     pub asked: Scopes,
-    /// The registry that it is for, as named in the challenge.
+    /// The registry that it is for, as named in the challenge; empty for a job token, which is for this one under any
+    /// name.
     pub service: String,
     /// When it was issued, in seconds since the Unix epoch.
     pub issued_at: u64,
@@ -58,7 +88,7 @@ impl Claims {
     /// Claims issued at `now_seconds` (since the Unix epoch) that hold for [`LIFETIME_SECONDS`].
     pub fn new(subject: Subject, asked: Scopes, service: impl Into<String>, now_seconds: u64) -> Self {
         let expires_at = now_seconds.saturating_add(LIFETIME_SECONDS);
-        Self { subject, asked, service: service.into(), issued_at: now_seconds, expires_at }
+        Self { subject, is_robot: false, asked, service: service.into(), issued_at: now_seconds, expires_at }
     }
 }
 
@@ -112,8 +142,8 @@ impl TokenKey {
         expected_service: &str,
         now_seconds: u64,
     ) -> Result<Claims, TokenError> {
-        let claims = self.open(token)?.into_claims();
-        if claims.service != expected_service {
+        let claims = self.open(token)?.into_claims().ok_or(TokenError::Malformed)?;
+        if claims.service != expected_service && !claims.service.is_empty() {
             return Err(TokenError::OtherService);
         }
         if now_seconds.saturating_add(LEEWAY_SECONDS) < claims.issued_at {
@@ -174,6 +204,40 @@ struct Payload {
 struct SignedPrincipal {
     id: u64,
     generation: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    robot: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job: Option<SignedJob>,
+}
+
+impl SignedPrincipal {
+    fn new(Principal { id, generation }: &Principal, credential: Option<&Credential>, robot: bool) -> Self {
+        let (mut access_token, mut app_token, mut job) = (None, None, None);
+        match credential {
+            None => {}
+            Some(Credential::AccessToken(id)) => access_token = Some(id.to_string()),
+            Some(Credential::AppToken(id)) => app_token = Some(id.to_string()),
+            Some(Credential::Job(narrowed)) => job = Some(SignedJob::of(narrowed)),
+        }
+        Self { id: id.0, generation: *generation, robot, access_token, app_token, job }
+    }
+
+    /// None if it says what this build does not: nothing that narrows is passed over.
+    fn into_subject(self) -> Option<Subject> {
+        let principal = Principal { id: PrincipalId(self.id), generation: self.generation };
+        let credential = match (self.access_token, self.app_token, self.job) {
+            (None, None, None) => return Some(Subject::Principal(principal)),
+            (Some(id), None, None) => Credential::AccessToken(id.parse().ok()?),
+            (None, Some(id), None) => Credential::AppToken(id.parse().ok()?),
+            (None, None, Some(job)) => Credential::Job(Arc::new(job.into_job()?)),
+            _ => return None,
+        };
+        Some(Subject::Narrowed(principal, credential))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,32 +265,33 @@ impl Payload {
     }
 
     fn new(claims: &Claims, asked: Asked) -> Self {
-        let principal = match claims.subject {
+        let principal = match &claims.subject {
             Subject::Anonymous => None,
-            Subject::Principal(Principal { id, generation }) => {
-                Some(SignedPrincipal { id: id.0, generation })
+            Subject::Principal(principal) => Some(SignedPrincipal::new(principal, None, claims.is_robot)),
+            Subject::Narrowed(principal, credential) => {
+                Some(SignedPrincipal::new(principal, Some(credential), claims.is_robot))
             }
         };
         Self { aud: claims.service.clone(), iat: claims.issued_at, exp: claims.expires_at, principal, asked }
     }
 
-    fn into_claims(self) -> Claims {
+    fn into_claims(self) -> Option<Claims> {
         let Asked { repositories, catalog, any } = self.asked;
         let repositories =
             repositories.into_iter().map(|(name, actions)| (name, Actions::parse(&actions))).collect();
+        let is_robot = self.principal.as_ref().is_some_and(|principal| principal.robot);
         let subject = match self.principal {
             None => Subject::Anonymous,
-            Some(SignedPrincipal { id, generation }) => {
-                Subject::Principal(Principal { id: PrincipalId(id), generation })
-            }
+            Some(principal) => principal.into_subject()?,
         };
-        Claims {
+        Some(Claims {
             subject,
+            is_robot,
             asked: Scopes { repositories, catalog, any },
             service: self.aud,
             issued_at: self.iat,
             expires_at: self.exp,
-        }
+        })
     }
 }
 

@@ -18,6 +18,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "how long events stay in the audit trail before they go to compressed files",
     ),
     (
+        "APP_SPECIFIC_TOKEN_EXPIRATION",
+        "-",
+        "how long an app-specific token is good; without it, until it is revoked",
+    ),
+    (
         "AUDIT_STREAM",
         "-",
         "`stdout` or the path of a file: each event goes there as a line of JSON (not a key of Quay's)",
@@ -58,13 +63,14 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "something in front speaks TLS: the certificate here is not used, and clients know the server by `https`",
     ),
     ("FEATURE_ANONYMOUS_ACCESS", "true", "public repositories can be pulled from without signing in"),
+    ("FEATURE_APP_SPECIFIC_TOKENS", "true", "users make app-specific tokens, and sign in with them"),
     ("FEATURE_DIRECT_LOGIN", "true", "people sign in with passwords of the registry's own"),
+    ("FEATURE_LOG_EXPORT", "true", "logs can be exported to files"),
     (
         "FEATURE_PARTIAL_USER_AUTOCOMPLETE",
         "true",
         "names of users are found by their beginning; otherwise only whole ones, except by superusers",
     ),
-    ("FEATURE_LOG_EXPORT", "true", "logs can be exported to files"),
     ("FEATURE_PUBLIC_CATALOG", "false", "the catalog shows public repositories to everybody"),
     ("FEATURE_REFERRERS_API", "true", "referrers are listed, and a push with a subject is told so"),
     (
@@ -126,6 +132,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
         "a bearer token with which `/metrics` is shown off the loopback too (not a key of Quay's)",
     ),
     (
+        "OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT",
+        "-",
+        "the most access tokens of one OAuth application; without it, 10000",
+    ),
+    (
         "PREFERRED_URL_SCHEME",
         "-",
         "`http` or `https`: the scheme by which clients reach `SERVER_HOSTNAME`; without it, that of the connection",
@@ -164,7 +175,6 @@ const QUAY: &[&str] = &[
     "ALLOWED_OCI_ARTIFACT_TYPES",
     "ALLOW_PULLS_WITHOUT_STRICT_LOGGING",
     "ALLOW_WITHOUT_STRICT_LOGGING",
-    "APP_SPECIFIC_TOKEN_EXPIRATION",
     "AUTOPRUNE_TASK_RUN_MINIMUM_INTERVAL_MINUTES",
     "AVATAR_KIND",
     "BOOTSTRAP_TOKEN_EXPIRATION",
@@ -192,7 +202,6 @@ const QUAY: &[&str] = &[
     "FEATURE_ACTION_LOG_ROTATION",
     "FEATURE_AGGREGATED_LOG_COUNT_RETRIEVAL",
     "FEATURE_APP_REGISTRY",
-    "FEATURE_APP_SPECIFIC_TOKENS",
     "FEATURE_ASSIGN_OAUTH_TOKEN",
     "FEATURE_AUTO_PRUNE",
     "FEATURE_BITBUCKET_BUILD",
@@ -260,7 +269,6 @@ const QUAY: &[&str] = &[
     "NAMESPACE_GC_GRACE_PERIOD_SECONDS",
     "NOTIFICATION_MIN_SEVERITY_ON_NEW_INDEX",
     "NOTIFICATION_SEND_TIMEOUT",
-    "OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT",
     "ORG_MIRROR_INTERVAL",
     "ORG_MIRROR_MAX_DISCOVERY_DURATION",
     "OTEL_CONFIG",

@@ -94,7 +94,8 @@ fn error_body(refusal: &Refusal) -> Response<Body> {
 pub(crate) fn harden(response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    let policy = HeaderValue::from_static("default-src 'none'; sandbox");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
 }
 
 /// An answer to HEAD: the length that GET would have, and no body. A 304 does not say the length, since it would have to

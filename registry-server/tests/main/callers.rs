@@ -3,17 +3,31 @@
 use std::fmt::Write;
 
 use registry_core::oci::NamespaceName;
-use registry_core::{Actor, NewPrototype, NewRobot, PrototypeId, RobotToken, Role, TeamRole, To};
+use registry_core::{
+    Actor, KeptSecret, NewPrototype, NewRobot, NewToken, PrototypeId, RobotToken, Role, Scope, Scopes,
+    TeamRole, To, TokenId,
+};
+use registry_server::auth::robot_token::{KEY_FILE, RobotKey};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::support::{Server, add_user, repository};
+use crate::client::Request;
+use crate::support::{Server, add_user, repository, sha256_bytes};
 
 /// The callers, in the order of the columns.
 const CALLERS: [&str; 10] =
     ["nobody", "outsider", "member", "creator", "owner", "reader", "writer", "admin", "super", "global"];
 
-/// The routes: method, target and body. `#` stands for the number of the caller, whose own thing it is that is changed.
+/// Those who come with another credential than a session, in the order of the columns of their table: a robot with its
+/// token, tokens of the owner with one scope each (the last one the superuser's), one of a disabled owner, and one that
+/// was revoked.
+const HOLDERS: [&str; 11] = [
+    "robot", "r:read", "r:write", "r:admin", "r:create", "u:read", "u:admin", "o:admin", "s:user",
+    "disabled", "revoked",
+];
+
+/// The routes: method, target and body. `#` stands for the number of the caller, whose own thing it is that is changed,
+/// `@` for a default permission of theirs and `~` for a token of their application.
 const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/discovery", ""),
     ("GET", "/api/v1/openapi.json", ""),
@@ -56,6 +70,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/organization/acme/robots", ""),
     ("GET", "/api/v1/organization/acme/robots/old#", ""),
     ("PUT", "/api/v1/organization/acme/robots/new#", "{}"),
+    ("POST", "/api/v1/organization/acme/robots/old#", r#"{"networks":[]}"#),
     ("GET", "/api/v1/organization/acme/robots/old#/permissions", ""),
     ("POST", "/api/v1/organization/acme/robots/old#/regenerate", ""),
     ("DELETE", "/api/v1/organization/acme/robots/old#", ""),
@@ -64,7 +79,30 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/user/robots/own", ""),
     ("GET", "/api/v1/user/robots/own/permissions", ""),
     ("POST", "/api/v1/user/robots/own/regenerate", ""),
+    ("POST", "/api/v1/user/robots/own", r#"{"networks":[]}"#),
     ("DELETE", "/api/v1/user/robots/own", ""),
+    ("GET", "/api/v1/user/apptoken", ""),
+    ("POST", "/api/v1/user/apptoken", r#"{"title":"t"}"#),
+    ("GET", "/api/v1/user/apptoken/00000000-0000-4000-8000-000000000000", ""),
+    ("DELETE", "/api/v1/user/apptoken/00000000-0000-4000-8000-000000000000", ""),
+    ("GET", "/api/v1/user/authorizations", ""),
+    ("GET", "/api/v1/user/authorizations/00000000-0000-4000-8000-000000000000", ""),
+    ("DELETE", "/api/v1/user/authorizations/00000000-0000-4000-8000-000000000000", ""),
+    ("POST", "/api/v1/jobtoken", r#"{"repositories":["acme/app"],"actions":["pull"]}"#),
+    ("GET", "/api/v1/app/client0", ""),
+    ("GET", "/api/v1/organization/acme/applications", ""),
+    ("POST", "/api/v1/organization/acme/applications", r#"{"name":"n"}"#),
+    ("GET", "/api/v1/organization/acme/applications/client#", ""),
+    (
+        "PUT",
+        "/api/v1/organization/acme/applications/client#",
+        r#"{"name":"n","redirect_uri":"","application_uri":""}"#,
+    ),
+    ("POST", "/api/v1/organization/acme/applications/client#/resetclientsecret", ""),
+    ("GET", "/api/v1/organization/acme/applications/client#/tokens", ""),
+    ("POST", "/api/v1/organization/acme/applications/client#/tokens", r#"{"name":"t","scope":"repo:read"}"#),
+    ("DELETE", "/api/v1/organization/acme/applications/client#/tokens/~", ""),
+    ("DELETE", "/api/v1/organization/acme/applications/client#", ""),
     ("GET", "/api/v1/user/logs", ""),
     ("GET", "/api/v1/user/aggregatelogs", ""),
     ("GET", "/api/v1/superuser/logs", ""),
@@ -127,23 +165,52 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/superuser/changelog", ""),
     ("POST", "/api/v1/user", r#"{"username":"registered#"}"#),
     ("POST", "/api/v1/user/convert", r#"{"adminUser":"no+body","adminPassword":"password"}"#),
-    // The last: they end the callers' sessions, and the callers, who are signed in again in between.
-    ("POST", "/api/v1/signout", ""),
+    // Everybody administers an organization by now, which needs them.
     ("DELETE", "/api/v1/user", ""),
+    // The last: it ends the callers' sessions.
+    ("POST", "/api/v1/signout", ""),
 ];
 
 fn org(name: &str) -> NamespaceName {
     name.parse().unwrap()
 }
 
+/// Somebody who calls.
+enum Sender {
+    Browser(Browser),
+    Bearer(String),
+    Basic(&'static str, String),
+}
+
+impl Sender {
+    fn request(&self, server: &Server, method: &str, target: &str, body: &Value) -> Request {
+        let request = match self {
+            Self::Browser(browser) if method == "GET" => return browser.request(server, method, target),
+            Self::Browser(browser) => return browser.json(server, method, target, body),
+            Self::Bearer(token) => server.request(method, target).bearer(token),
+            Self::Basic(name, token) => server.request(method, target).password(name, token),
+        };
+        match method {
+            "GET" => request,
+            _ => request.header("Content-Type", "application/json").body(body.to_string()),
+        }
+    }
+}
+
+/// What there is for each caller to change.
+struct Things {
+    prototype: PrototypeId,
+    token: TokenId,
+}
+
 /// A server with all callers, and with a thing of each kind for each caller to change.
-fn populated() -> (Server, Vec<PrototypeId>) {
+fn populated() -> (Server, Vec<Things>) {
     let server = Server::with(|setup| {
         setup.settings.superusers = ["super".to_owned()].into();
         setup.settings.superusers_have_full_access = true;
         setup.settings.readers = ["global".to_owned()].into();
     });
-    for user in CALLERS[1..].iter().chain(&["victim", "guest", "leaver"]) {
+    for user in CALLERS[1..].iter().chain(&["victim", "guest", "leaver", "gone"]) {
         add_user(&server.registry, user);
     }
     let (registry, acme) = (server.registry.clone(), org("acme"));
@@ -160,8 +227,8 @@ fn populated() -> (Server, Vec<PrototypeId>) {
     for (user, role) in [("reader", Role::Read), ("writer", Role::Write), ("admin", Role::Admin)] {
         registry.grant(&owner, &app, To::Principal(user), role).unwrap();
     }
-    let mut prototypes = Vec::new();
-    for number in 0..CALLERS.len() {
+    let mut things = Vec::new();
+    for number in 0..CALLERS.len() + HOLDERS.len() {
         team(&format!("old{number}"), TeamRole::Member, "victim");
         team(&format!("spare{number}"), TeamRole::Member, "leaver");
         let robot = NewRobot {
@@ -174,7 +241,7 @@ fn populated() -> (Server, Vec<PrototypeId>) {
         };
         registry.create_robot(&owner, &acme, &robot).unwrap();
         let new = NewPrototype { activating: None, delegate: To::Team("members"), role: Role::Read };
-        prototypes.push(registry.create_prototype(&owner, &acme, &new).unwrap().id);
+        let prototype = registry.create_prototype(&owner, &acme, &new).unwrap().id;
         registry.grant(&owner, &app, To::Team(&format!("spare{number}")), Role::Read).unwrap();
         let guest = format!("guest{number}");
         add_user(&registry, &guest);
@@ -189,24 +256,88 @@ fn populated() -> (Server, Vec<PrototypeId>) {
                 registry.grant(&owner, &name, To::Principal(user), role).unwrap();
             }
         }
+        let secret = KeptSecret { nonce: [1; 16], hash: [2; 32] };
+        let client_id = format!("client{number}");
+        registry.create_application(&owner, &acme, &client_id, &Default::default(), &secret).unwrap();
+        let token = token(&server, "owner", &client_id, "repo:read", &format!("{number}"));
+        things.push(Things { prototype, token });
     }
-    (server, prototypes)
+    (server, things)
 }
 
-/// What each caller is answered on each route, one line for each route.
-fn verdicts() -> String {
-    let (server, prototypes) = populated();
-    let sign_in = |name: &&str| match *name {
-        "nobody" => Browser::visitor(&server),
-        name => Browser::of(&server, name),
+/// Makes a token of a user's, with this secret.
+fn token(server: &Server, user: &str, client_id: &str, scopes: &str, secret: &str) -> TokenId {
+    let hash = sha256_bytes(secret);
+    let new = NewToken { title: "t".into(), scopes: scopes.parse().unwrap(), hash, lifetime_ms: 3_600_000 };
+    let actor = Actor::User(server.principal(user));
+    server.registry.create_application_token(&actor, &org("acme"), client_id, &new).unwrap().id
+}
+
+/// Everybody who comes with a session, or with nothing.
+fn browsers(server: &Server) -> Vec<Sender> {
+    let browser = |name: &&str| match *name {
+        "nobody" => Browser::visitor(server),
+        name => Browser::of(server, name),
     };
-    let mut browsers: Vec<Browser> = CALLERS.iter().map(sign_in).collect();
-    let mut table = format!("{:<70} {}\n", "", CALLERS.map(|name| format!("{name:>8}")).join(" "));
+    CALLERS.iter().map(browser).map(Sender::Browser).collect()
+}
+
+/// Everybody else.
+fn holders(server: &Server) -> Vec<Sender> {
+    let (registry, acme) = (&server.registry, org("acme"));
+    let owner = Actor::User(server.principal("owner"));
+    let key = RobotKey::new(registry.key_file(KEY_FILE).unwrap());
+    let robot = NewRobot {
+        short_name: org("ci"),
+        description: String::new(),
+        metadata: String::new(),
+        is_usable_elsewhere: false,
+        token: key.stored([9; 16]),
+        limits: Default::default(),
+    };
+    registry.create_robot(&owner, &acme, &robot).unwrap();
+    registry.add_team_member(&owner, &acme, "owners", "gone").unwrap();
+    registry
+        .create_application(
+            &owner,
+            &acme,
+            "holders",
+            &Default::default(),
+            &KeptSecret { nonce: [1; 16], hash: [2; 32] },
+        )
+        .unwrap();
+    let mut senders = vec![Sender::Basic("acme+ci", key.token(&[9; 16]).expose().to_owned())];
+    let mut add = |user: &str, scopes: &str| {
+        let secret = format!("secret {scopes} of {user}").replace([' ', ':'], "-");
+        let id = token(server, user, "holders", scopes, &secret);
+        senders.push(Sender::Bearer(secret));
+        id
+    };
+    for scope in Scope::ALL {
+        add(if scope == Scope::Superuser { "super" } else { "owner" }, scope.name());
+    }
+    let every = Scopes::ALL.to_string().replace(" super:user", "");
+    add("gone", &every);
+    let revoked = add("owner", &every);
+    registry.set_disabled(server.principal("gone").id, true).unwrap();
+    registry.revoke_application_token(&owner, &acme, "holders", revoked).unwrap();
+    senders
+}
+
+/// What each caller is answered on each route, one line for each route; the first caller is of this number.
+fn verdicts(names: &[&str], first: usize, senders: impl Fn(&Server) -> Vec<Sender>) -> String {
+    let (server, things) = populated();
+    let senders = senders(&server);
+    let columns: Vec<String> = names.iter().map(|name| format!("{name:>8}")).collect();
+    let mut table = format!("{:<75} {}\n", "", columns.join(" "));
     for &(method, target, body) in ROUTES {
-        write!(table, "{:<70}", format!("{method} {target}")).unwrap();
-        for (number, browser) in browsers.iter().enumerate() {
+        write!(table, "{:<75}", format!("{method} {target}")).unwrap();
+        for (index, sender) in senders.iter().enumerate() {
+            let number = first + index;
             let own = |text: &str| {
-                text.replace('#', &number.to_string()).replace('@', &prototypes[number].to_string())
+                let text = text.replace('#', &number.to_string());
+                let text = text.replace('@', &things[number].prototype.to_string());
+                text.replace('~', &things[number].token.to_string())
             };
             if target.ends_with("members/victim") {
                 // Back again, whoever removed them.
@@ -215,23 +346,17 @@ fn verdicts() -> String {
             }
             let body: Value =
                 if body.is_empty() { json!({}) } else { serde_json::from_str(&own(body)).unwrap() };
-            let answer = match method {
-                "GET" => browser.get(&server, &own(target)),
-                _ => browser.json(&server, method, &own(target), &body).send(),
-            };
+            let answer = sender.request(&server, method, &own(target), &body).send();
             write!(table, " {:>8}", answer.status).unwrap();
         }
         table.push('\n');
-        if target.ends_with("signout") {
-            browsers = CALLERS.iter().map(sign_in).collect();
-        }
     }
     table
 }
 
 #[test]
 fn each_caller_gets_the_reviewed_answer_on_each_route() {
-    let found = verdicts();
+    let found = verdicts(&CALLERS, 0, browsers);
     assert!(found == include_str!("callers.expected"), "\n{found}");
 }
 
@@ -242,7 +367,8 @@ fn is_of(target: &str, template: &str) -> bool {
         .next()
         .unwrap()
         .trim_end_matches('/')
-        .replace("/repository/acme/", "/repository/acme%2F");
+        .replace("/repository/acme/", "/repository/acme%2F")
+        .replace("/starred/acme/", "/starred/acme%2F");
     let (parts, wanted): (Vec<&str>, Vec<&str>) =
         (target.split('/').collect(), template.split('/').collect());
     let mut pairs = parts.iter().zip(&wanted);
@@ -256,4 +382,10 @@ fn every_operation_of_the_api_has_a_row() {
     let missing: Vec<_> =
         operations.filter(|at| rows(at.method, at.path) == 0).map(|at| (at.method, at.path)).collect();
     assert_eq!(missing, []);
+}
+
+#[test]
+fn each_credential_gets_the_reviewed_answer_on_each_route() {
+    let found = verdicts(&HOLDERS, CALLERS.len(), holders);
+    assert!(found == include_str!("holders.expected"), "\n{found}");
 }

@@ -39,7 +39,8 @@ fn post(server: &Server, body: &Value) -> Response {
 fn the_first_administrator_is_made_once() {
     let server = with_code();
     let made = post(&server, &wanted(json!({}))).is(200);
-    assert_eq!(made.json(), json!({ "username": "admin", "email": "admin@lab.test" }));
+    let answer = json!({ "username": "admin", "email": "admin@lab.test", "encrypted_password": PASSWORD });
+    assert_eq!(made.json(), answer);
     server.get("/v2/").user("admin").send().is(200);
     server.request("POST", "/v2/admin/app/blobs/uploads/").user("admin").send().is(202);
     let refused = post(&server, &wanted(json!({ "username": "second" }))).is(400);

@@ -268,6 +268,11 @@ pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> String {
     Digest::of(Algorithm::Sha256, bytes.as_ref()).to_string()
 }
 
+/// What the registry keeps of a secret.
+pub(crate) fn sha256_bytes(secret: &str) -> [u8; 32] {
+    Digest::of(Algorithm::Sha256, secret.as_bytes()).raw().try_into().unwrap()
+}
+
 pub(crate) fn sha512(bytes: impl AsRef<[u8]>) -> String {
     Digest::of(Algorithm::Sha512, bytes.as_ref()).to_string()
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use registry_core::{Globs, Job, TokenId};
 
 use super::*;
 use crate::wire::scope::MAX_SCOPES;
@@ -204,5 +205,39 @@ proptest! {
     #[test]
     fn any_signed_text_is_read_or_refused(payload in ".*|[\\[\\]{}\",:a-z0-9]*") {
         prop_assert_eq!(verify(&signed(r#"{"alg":"HS256","typ":"JWT"}"#, &payload)), Err(TokenError::Malformed));
+    }
+}
+
+#[test]
+fn a_token_names_the_credential_that_it_was_asked_for_with() {
+    let principal = Principal { id: PrincipalId(7), generation: 3 };
+    let id = TokenId::from_random([5; 16]);
+    let repositories = Globs::new(["acme/app-*".to_owned(), "lib/**".to_owned()]).unwrap();
+    let job = Credential::Job(Arc::new(Job { id, repositories, pushes: true }));
+    for credential in [Credential::AccessToken(id), Credential::AppToken(id), job] {
+        for is_robot in [false, true] {
+            let subject = Subject::Narrowed(principal, credential.clone());
+            let claims = Claims { is_robot, ..Claims::new(subject, Scopes::default(), SERVICE, NOW) };
+            assert_eq!(verify(&key().issue(&claims)), Ok(claims));
+        }
+    }
+}
+
+#[test]
+fn what_narrows_in_a_way_that_is_not_understood_is_refused() {
+    let id = TokenId::from_random([5; 16]);
+    for narrowing in [
+        format!(r#""access_token":"{id}","app_token":"{id}""#),
+        r#""access_token":"x""#.to_owned(),
+        r#""access_token":7"#.to_owned(),
+        r#""later":true"#.to_owned(),
+        format!(r#""job":{{"id":"{id}","repositories":["no pattern"],"pushes":true}}"#),
+        format!(r#""job":{{"id":"{id}","repositories":[]}}"#),
+    ] {
+        let payload = format!(
+            r#"{{"aud":"{SERVICE}","iat":{NOW},"exp":{NOW},"principal":{{"id":7,"generation":3,{narrowing}}},"asked":{{"repositories":{{}},"catalog":false,"any":true}}}}"#
+        );
+        let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, &payload);
+        assert_eq!(verify(&token), Err(TokenError::Malformed), "{narrowing}");
     }
 }
