@@ -126,11 +126,12 @@ impl Registry {
     }
 
     /// Whether public repositories are shown to the actor.
-    fn shows_public(&self, actor: &Actor) -> bool {
+    pub(super) fn shows_public(&self, actor: &Actor) -> bool {
         *actor != Actor::Anonymous || self.0.settings.anonymous_access
     }
 
-    fn viewer(&self, rows: &ReadTxn, actor: &Actor) -> Result<Option<PrincipalId>, Error> {
+    /// Who looks, if they have an account.
+    pub(super) fn viewer(&self, rows: &ReadTxn, actor: &Actor) -> Result<Option<PrincipalId>, Error> {
         Ok(standing::caller(rows, &self.0.settings, actor)?.account.map(|(id, _)| id))
     }
 
