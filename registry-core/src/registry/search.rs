@@ -1,7 +1,8 @@
 //! Finding repositories. What is found is what the actor sees anyhow: nothing that is hidden is read, so that neither a count
 //! nor the time it takes tells of it.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Registry;
 use super::repositories::{RepositoryInfo, info};
@@ -10,6 +11,7 @@ use crate::access::Actor;
 use crate::metadata::{ReadTxn, Rows};
 use crate::model::authorize::namespace_row;
 use crate::model::keys::{Realm, RepositoryId};
+use crate::model::records::Namespace;
 use crate::model::tables::REPOSITORY;
 use crate::model::visible::{self, Shown};
 use crate::model::words;
@@ -43,22 +45,25 @@ impl Registry {
         let wanted = words::of(query);
         self.0.metadata.read(|rows| {
             let viewer = self.viewer(rows, actor)?;
-            let mut found = Vec::new();
+            let (mut namespaces, mut found) = (BTreeMap::new(), Vec::new());
             for id in self.candidates(rows, actor, &wanted)? {
                 let row = rows.get(&REPOSITORY, &id)?.ok_or(Error::Corrupt("repository"))?;
-                let namespace = namespace_row(rows, row.namespace)?;
-                found.push(FoundRepository {
-                    score: score(&row.path, query, &wanted),
-                    is_organization: namespace.is_organization,
-                    info: info(rows, viewer, &namespace.name, id)?,
-                });
+                if !namespaces.contains_key(&row.namespace) {
+                    namespaces.insert(row.namespace, namespace_row(rows, row.namespace)?);
+                }
+                found.push((Reverse(score(&row.path, query, &wanted)), row.namespace, row.path, id));
             }
+            // Of the many that may fit, only those that are shown are looked at further.
             found.sort_by(|one, other| {
-                let place = |found: &FoundRepository| (found.info.namespace.clone(), found.info.path.clone());
-                other.score.cmp(&one.score).then_with(|| place(one).cmp(&place(other)))
+                let name = |id| namespaces.get(id).map(|row: &Namespace| row.name.as_str());
+                (one.0, name(&one.1), &one.2).cmp(&(other.0, name(&other.1), &other.2))
             });
-            found.truncate(limit);
-            Ok(found)
+            let shown = found.into_iter().take(limit).map(|(Reverse(score), at, _, id)| {
+                let namespace = namespaces.get(&at).ok_or(Error::Corrupt("namespace"))?;
+                let info = info(rows, viewer, &namespace.name, id)?;
+                Ok(FoundRepository { info, is_organization: namespace.is_organization, score })
+            });
+            shown.collect()
         })
     }
 
