@@ -2,6 +2,7 @@
 //! nor the time it takes tells of it.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Registry;
@@ -48,8 +49,8 @@ impl Registry {
             let (mut namespaces, mut found) = (BTreeMap::new(), Vec::new());
             for id in self.candidates(rows, actor, &wanted)? {
                 let row = rows.get(&REPOSITORY, &id)?.ok_or(Error::Corrupt("repository"))?;
-                if !namespaces.contains_key(&row.namespace) {
-                    namespaces.insert(row.namespace, namespace_row(rows, row.namespace)?);
+                if let Entry::Vacant(place) = namespaces.entry(row.namespace) {
+                    place.insert(namespace_row(rows, row.namespace)?);
                 }
                 found.push((Reverse(score(&row.path, query, &wanted)), row.namespace, row.path, id));
             }
