@@ -21,6 +21,18 @@ impl Site {
         Self { registry, _directory: directory }
     }
 
+    /// A user called dev.
+    fn dev(&self) -> Actor {
+        let user = NewUser {
+            name: "dev".parse().expect("a name"),
+            email: String::new(),
+            password_hash: String::new(),
+            is_superuser: false,
+        };
+        let id = self.registry.create_user(&user).expect("a user");
+        Actor::User(Principal { id, generation: 1 })
+    }
+
     /// An image of five layers, as a push leaves it.
     fn push_image(&self, name: &RepositoryName, tag: &str, seed: u64) -> Manifest {
         let layers: Vec<String> =
@@ -92,10 +104,14 @@ fn manifests(criterion: &mut Criterion) {
         .bench_function("put a manifest by tag", |bench| bench.iter(|| site.put(&name, "v2", &manifest)));
 }
 
-fn tag_listings(criterion: &mut Criterion) {
-    // A quick run only proves that it works, and a million tags would make it long.
+/// Whether the run only proves that it works: much that exists would make it long.
+fn is_quick() -> bool {
     let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    let most = if has("--bench") && !has("--test") { 1_000_000 } else { 2_000 };
+    !has("--bench") || has("--test")
+}
+
+fn tag_listings(criterion: &mut Criterion) {
+    let most = if is_quick() { 2_000 } else { 1_000_000 };
     let mut group = criterion.benchmark_group("list 100 tags from the middle");
     for count in [1_000, most] {
         let site = Site::new();
@@ -146,14 +162,7 @@ fn writes(criterion: &mut Criterion) {
 fn permissions(criterion: &mut Criterion) {
     let site = Site::new();
     let registry = &site.registry;
-    let user = NewUser {
-        name: "dev".parse().expect("a name"),
-        email: String::new(),
-        password_hash: String::new(),
-        is_superuser: false,
-    };
-    let id = registry.create_user(&user).expect("a user");
-    let dev = Actor::User(Principal { id, generation: 1 });
+    let dev = site.dev();
     std::thread::scope(|scope| {
         for thread in 0..50 {
             scope.spawn(move || {
@@ -183,5 +192,43 @@ fn permissions(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, digests, manifests, tag_listings, writes, permissions);
+/// What somebody sees who was granted some private repositories among many, in organizations of 100 each.
+fn visible_repositories(criterion: &mut Criterion) {
+    let most = if is_quick() { 2_000 } else { 100_000 };
+    for (exist, granted) in [(1_000, 1), (1_000, 100), (most, 100)] {
+        let site = Site::new();
+        let registry = &site.registry;
+        let dev = site.dev();
+        for organization in 0..exist / 100 {
+            let organization = format!("org{organization}").parse().expect("a name");
+            registry.create_organization(&OWNER, &organization, "").expect("an organization");
+        }
+        std::thread::scope(|scope| {
+            for thread in 0..64 {
+                scope.spawn(move || {
+                    for number in (thread..exist).step_by(64) {
+                        let name = name(&format!("org{}/tools/app-{number}", number / 100));
+                        registry.create_repository(&OWNER, &name, false).expect("a repository");
+                        if number % (exist / granted) == 0 {
+                            registry.grant(&OWNER, &name, To::Principal("dev"), Role::Read).expect("a grant");
+                        }
+                    }
+                });
+            }
+        });
+        let mut group = criterion.benchmark_group(format!("{granted} of {exist} repositories"));
+        group.bench_function("list a page of 100", |bench| {
+            bench.iter(|| registry.all_repositories(&dev, None, 100).expect("a page"));
+        });
+        group.bench_function("find a word of all", |bench| {
+            bench.iter(|| registry.find_repositories(&dev, black_box("app"), 11).expect("a page"));
+        });
+        group.bench_function("find a word of all, seeing everything", |bench| {
+            bench.iter(|| registry.find_repositories(&OWNER, black_box("app"), 11).expect("a page"));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, digests, manifests, tag_listings, writes, permissions, visible_repositories);
 criterion_main!(benches);

@@ -72,6 +72,7 @@ fn populated() -> SimulatedDisk {
     registry.create_robot(&alice, &"acme".parse().unwrap(), &robot).unwrap();
     registry.grant(&alice, &name, To::Team("owners"), Role::Read).unwrap();
     add_tokens(&registry, &alice);
+    registry.star(&alice, &name).unwrap();
     let layer = upload(&registry, &alice, &name, b"layer");
     upload(&registry, &alice, &name, b"lonely");
     let image = format!(
@@ -144,7 +145,7 @@ fn every_row_that_is_missing_is_noticed() {
     let disk = populated();
     let unmissed: BTreeSet<&str> = unmissed_in!(&disk, Registry::metadata, tables,
         NAMESPACES NAMESPACE ROBOTS ROBOT_NAMES TEAMS TEAM_NAMES TEAM_ROLES TEAM_MEMBERS MEMBERSHIPS GRANTS GRANTED
-        REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES
+        REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES WORDS STARS STARRED_BY
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
         UPLOADS UPLOAD_EXPIRY UPLOAD_COUNTS SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
@@ -202,7 +203,7 @@ fn every_count_that_is_off_is_noticed() {
     noticed!(SESSIONS, generation, created_ms, expires_ms);
     noticed!(NAMESPACE, public_repositories);
     noticed!(TEAMS, members);
-    noticed!(REPOSITORY, manifests, blobs, uploads);
+    noticed!(REPOSITORY, manifests, blobs, uploads, stars);
     noticed!(APPLICATIONS, tokens);
     noticed!(CODES, expires_ms);
     noticed!(MANIFESTS, repositories, size);

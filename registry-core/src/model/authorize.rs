@@ -67,7 +67,7 @@ pub(crate) fn is_known_to_be_missing(
     let Some(namespace) = rows.get(&NAMESPACES, &name.namespace().to_owned())? else { return Ok(false) };
     let is_missing = !rows.contains(&REPOSITORIES, &(namespace, name.path().to_owned()))?;
     let role = standing::in_namespace(rows, &caller, namespace)?.role;
-    let administers = caller.who() == Who::Unrestricted || role == Some(TeamRole::Admin);
+    let administers = caller.who() == crate::access::Who::Unrestricted || role == Some(TeamRole::Admin);
     let is_carried = caller.cap_in(&name.to_string()).carries(Action::Administer);
     Ok(is_missing && administers && is_carried)
 }

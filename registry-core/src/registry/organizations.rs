@@ -17,9 +17,7 @@ use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
 use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::standing::{self, Standing};
-use crate::model::tables::{
-    GRANTED, GRANTS, MEMBERSHIPS, NAMESPACE, NAMESPACES, REPOSITORIES, TEAM_MEMBERS, TEAM_NAMES, TEAMS,
-};
+use crate::model::tables::{GRANTED, NAMESPACE, NAMESPACES, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
 use crate::model::{accounts, grants, repositories, teams};
 use crate::oci::NamespaceName;
 
@@ -200,34 +198,6 @@ impl Registry {
             }
             listed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
             Ok(listed)
-        })
-    }
-
-    /// Users who are in no team and were granted roles on repositories of the organization, by name.
-    ///
-    /// # Errors
-    /// As [`Registry::members`].
-    pub fn collaborators(&self, actor: &Actor, name: &NamespaceName) -> Result<Vec<MemberInfo>, Error> {
-        self.0.metadata.read(|rows| {
-            let at = self.inspected(rows, actor, name)?;
-            let mut collaborators: BTreeMap<PrincipalId, MemberInfo> = BTreeMap::new();
-            for ((_, path), repository) in rows.scan(&REPOSITORIES, &(at,), None, usize::MAX)? {
-                for ((_, grantee), _) in rows.scan(&GRANTS, &(repository,), None, usize::MAX)? {
-                    if let Grantee::Principal(id) = grantee {
-                        collaborators.entry(id).or_default().repositories.push(path.clone());
-                    }
-                }
-            }
-            let mut outside = Vec::new();
-            for (id, mut info) in collaborators {
-                let Some(user) = accounts::get(rows, id)? else { continue };
-                if user.robot_of.is_none() && rows.first(&MEMBERSHIPS, &(id, at))?.is_none() {
-                    info.name = user.name;
-                    outside.push(info);
-                }
-            }
-            outside.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-            Ok(outside)
         })
     }
 

@@ -1,16 +1,19 @@
 //! Roles granted on repositories.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Registry;
+use super::organizations::MemberInfo;
 use crate::Error;
 use crate::access::{Action, Actor, PrincipalId, Role};
 use crate::metadata::{ReadTxn, Rows};
 use crate::model::authorize::{Granted, granted, namespace_row};
 use crate::model::keys::{Grantee, NamespaceId};
-use crate::model::tables::{GRANTED, GRANTS, TEAMS};
+use crate::model::tables::{GRANTED, GRANTS, MEMBERSHIPS, REPOSITORIES, TEAMS};
 use crate::model::{accounts, grants, organizations, repositories, robots, teams};
-use crate::oci::RepositoryName;
+use crate::oci::{NamespaceName, RepositoryName};
 
 /// Whom a role is granted to, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +131,34 @@ impl Registry {
         })?;
         tracing::info!(%actor, %repository, ?from, "role taken away");
         Ok(())
+    }
+
+    /// Users who are in no team and were granted roles on repositories of the organization, by name.
+    ///
+    /// # Errors
+    /// As [`Registry::members`].
+    pub fn collaborators(&self, actor: &Actor, name: &NamespaceName) -> Result<Vec<MemberInfo>, Error> {
+        self.0.metadata.read(|rows| {
+            let at = self.inspected(rows, actor, name)?;
+            let mut collaborators: BTreeMap<PrincipalId, MemberInfo> = BTreeMap::new();
+            for ((_, path), repository) in rows.scan(&REPOSITORIES, &(at,), None, usize::MAX)? {
+                for ((_, grantee), _) in rows.scan(&GRANTS, &(repository,), None, usize::MAX)? {
+                    if let Grantee::Principal(id) = grantee {
+                        collaborators.entry(id).or_default().repositories.push(path.clone());
+                    }
+                }
+            }
+            let mut outside = Vec::new();
+            for (id, mut info) in collaborators {
+                let Some(user) = accounts::get(rows, id)? else { continue };
+                if user.robot_of.is_none() && rows.first(&MEMBERSHIPS, &(id, at))?.is_none() {
+                    info.name = user.name;
+                    outside.push(info);
+                }
+            }
+            outside.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+            Ok(outside)
+        })
     }
 
     /// Everything that was granted on the repository, by name.

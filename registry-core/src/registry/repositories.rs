@@ -159,7 +159,8 @@ impl Registry {
         *actor != Actor::Anonymous || self.0.settings.anonymous_access
     }
 
-    fn viewer(&self, rows: &ReadTxn, actor: &Actor) -> Result<Option<PrincipalId>, Error> {
+    /// Who looks, if they have an account.
+    pub(super) fn viewer(&self, rows: &ReadTxn, actor: &Actor) -> Result<Option<PrincipalId>, Error> {
         Ok(standing::caller(rows, &self.0.settings, actor)?.account.map(|(id, _)| id))
     }
 

@@ -22,8 +22,10 @@ const REFUSALS: [(u16, &str); 7] = [
 /// The same of operations that read a body.
 const REFUSALS_OF_BODIES: [(u16, &str); 2] = [(413, "The body is too large"), (415, "The body is not JSON")];
 
-/// The same of operations below a repository: a name without a namespace takes the next word of the path for its own.
-const REFUSALS_BELOW_REPOSITORIES: [(u16, &str); 1] = [(405, "Another path, which answers other methods")];
+/// The same of operations below a repository: a name without a namespace takes the next word of the path for its own, and
+/// the path is another's, which may answer other methods and read a body.
+const REFUSALS_BELOW_REPOSITORIES: [(u16, &str); 3] =
+    [(405, "Another path, which answers other methods"), REFUSALS_OF_BODIES[0], REFUSALS_OF_BODIES[1]];
 
 const INTERNAL: &[Parameter] =
     &[("internal", Schema::Flag, "Whether to show what the API's own pages call as well.")];

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use registry_core::oci::NamespaceName;
-use registry_core::{Error, NewRobot, RobotInfo, RobotLimits, RobotReach};
+use registry_core::{Actor, Error, NewRobot, Registry, RobotInfo, RobotLimits, RobotReach};
 use serde_json::{Map, Value, json};
 
 use super::avatar::Avatar;
@@ -197,21 +197,7 @@ async fn listed(
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), namespace(caller, org)?);
     let wants_reach = asked.flag("permissions");
-    let robots: Vec<(RobotInfo, Option<RobotReach>)> = app
-        .call(move |registry| {
-            if wants_reach {
-                match registry.robots_with_reach(&actor, &name) {
-                    // Who only belongs there is told which robots there are.
-                    Err(Error::DeniedInNamespace { .. }) => {}
-                    robots => {
-                        return Ok(robots?.into_iter().map(|(robot, reach)| (robot, Some(reach))).collect());
-                    }
-                }
-            }
-            let robots = registry.robots(&actor, &name)?;
-            Ok(robots.into_iter().map(|robot| (robot, None)).collect())
-        })
-        .await?;
+    let robots = app.call(move |registry| found(registry, &actor, &name, wants_reach)).await?;
     let shows_token = asked.optional_flag("token").unwrap_or(true);
     let some = robots.iter().take(asked.number("limit").unwrap_or(usize::MAX));
     let views = some.map(|(robot, reach)| {
@@ -227,6 +213,23 @@ async fn listed(
         Value::Object(view)
     });
     Ok(Json(json!({ "robots": views.collect::<Vec<_>>() })).into_response())
+}
+
+/// The robots of a namespace, and where they get, if that is wanted and the caller may know.
+fn found(
+    registry: &Registry,
+    actor: &Actor,
+    name: &NamespaceName,
+    wants_reach: bool,
+) -> Result<Vec<(RobotInfo, Option<RobotReach>)>, Error> {
+    if wants_reach {
+        match registry.robots_with_reach(actor, name) {
+            // Who only belongs there is told which robots there are.
+            Err(Error::DeniedInNamespace { .. }) => {}
+            robots => return Ok(robots?.into_iter().map(|(robot, reach)| (robot, Some(reach))).collect()),
+        }
+    }
+    Ok(registry.robots(actor, name)?.into_iter().map(|robot| (robot, None)).collect())
 }
 
 /// `GET …/robots/<short>`.

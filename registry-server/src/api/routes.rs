@@ -195,6 +195,8 @@ pub(super) fn is_opened_by_a_browser(head: &Parts) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::operations;
     use super::*;
 
@@ -227,5 +229,18 @@ mod tests {
         assert_eq!(below.canonical("/api/v1/organization/acme"), None);
         let starred = "/api/v1/user/starred/acme";
         assert_eq!(below.canonical(&format!("{starred}/a/logs")), Some(format!("{starred}%2Fa%2Flogs")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_only_written_otherwise(
+            parts in prop::collection::vec("permissions|user|team|logs|tokens|[a-z%+]{0,3}|%2[Ff]", 0..8),
+        ) {
+            let path = format!("/api/v1/repository/{}", parts.join("/"));
+            let plain = |path: &str| path.replace("%2F", "/").replace("%2f", "/").trim_end_matches('/').to_owned();
+            if let Some(canonical) = Repositories::of(operations()).canonical(&path) {
+                prop_assert_eq!(plain(&canonical), plain(&path));
+            }
+        }
     }
 }

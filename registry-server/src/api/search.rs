@@ -243,11 +243,12 @@ async fn find_entities(
     caller.check_anonymous_access(&app)?;
     let namespace = asked.text("namespace").and_then(|name| name.parse::<NamespaceName>().ok());
     let (teams, organizations) = (asked.flag("includeTeams"), asked.flag("includeOrgs"));
-    let is_superuser = caller.account().is_some_and(|account| account.is_superuser);
-    let is_exact = !app.options.api.partial_user_autocomplete && !is_superuser;
+    let completes = caller
+        .account()
+        .is_some_and(|account| account.is_superuser || app.options.api.partial_user_autocomplete);
     let actor = caller.actor();
     let found = app.call(move |registry| {
-        let query = EntityQuery { namespace: namespace.as_ref(), teams, organizations, is_exact };
+        let query = EntityQuery { namespace: namespace.as_ref(), teams, organizations, is_exact: !completes };
         registry.find_entities(&actor, &prefix, &query, ENTITIES)
     });
     let results: Vec<Value> = found.await?.iter().map(entity).collect();

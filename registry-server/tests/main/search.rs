@@ -125,6 +125,10 @@ fn names_are_completed() {
     assert_eq!(found["results"][1]["kind"], "team");
     assert_eq!(find("bob", "de?namespace=acme&includeTeams=true")["results"], json!([]));
     assert_eq!(names(&find("bob", "acm?includeOrgs=true")["results"]), ["acme"]);
+    for (prefix, count) in [("alic", 0), ("alice", 1)] {
+        let found = server.get(&format!("/api/v1/entities/{prefix}")).send().is(200).json();
+        assert_eq!(found["results"].as_array().unwrap().len(), count, "{prefix}, to nobody");
+    }
     let member = find("carol", "alice?namespace=acme");
     assert_eq!(member["results"][0]["is_org_member"], true);
     assert_eq!(find("carol", "bob?namespace=acme")["results"][0]["is_org_member"], false);
