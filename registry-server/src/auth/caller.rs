@@ -139,6 +139,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`SignInError`]. A name that nobody has costs as much as a wrong password.
+    #[cfg(feature = "api")]
     pub(crate) async fn sign_in(
         &self,
         app: &Arc<App>,
