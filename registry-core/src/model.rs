@@ -6,6 +6,7 @@ pub(crate) mod accounts;
 pub(crate) mod applications;
 pub(crate) mod authorize;
 pub(crate) mod blobs;
+pub(crate) mod collection;
 pub(crate) mod deletion;
 pub(crate) mod grants;
 pub(crate) mod keys;

@@ -10,6 +10,7 @@ mod authorizations;
 mod background;
 mod blobs;
 mod catalog;
+mod collection;
 mod entities;
 mod keys;
 mod manifests;
@@ -75,7 +76,7 @@ use crate::trail::{Archives, Exports, Origin};
 use crate::{Clock, Entropy, Error, Settings};
 
 /// The format that this build reads and writes.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// Uploads that are saved while they go on, at once. Others wait for their saves.
 const SAVES: usize = 16;
 /// Name of the row that is there only while no server runs: its absence at start means an unclean stop.
@@ -127,6 +128,10 @@ struct Inner {
     trail_wake: Arc<background::Wake>,
     /// The queued work that had the last turn.
     last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
+    /// The namespace at whose candidates the collection looked last.
+    last_collected: Mutex<Option<NamespaceId>>,
+    /// Before this nothing ends by time.
+    next_expiry_ms: AtomicU64,
     /// Files may lie about that no row names.
     needs_sweep: AtomicBool,
     /// They are being looked for.
@@ -204,6 +209,8 @@ impl Registry {
             trail: trail::Trail::new(logs, archives, exports),
             trail_wake: Arc::default(),
             last_worked: Mutex::default(),
+            last_collected: Mutex::default(),
+            next_expiry_ms: AtomicU64::new(0),
             needs_sweep: AtomicBool::new(!was_stopped),
             is_sweeping: AtomicBool::new(false),
             missing_blobs: AtomicU64::new(0),

@@ -8,11 +8,12 @@ use crate::metadata::{ReadTxn, Rows};
 use crate::model::keys::{Hold, RepositoryId, Work};
 use crate::model::records::{ManifestLink, Referrer};
 use crate::model::tables::{
-    BLOB_MANIFESTS, HOLDS, MANIFEST_BLOBS, MANIFEST_BYTES, MANIFEST_CHILDREN, MANIFEST_LINKS, MANIFESTS,
-    REFERRERS, REPOSITORY, WITHDRAWN, WORK,
+    BLOB_MANIFESTS, CANDIDATES, HOLDS, MANIFEST_BLOBS, MANIFEST_BYTES, MANIFEST_CHILDREN, MANIFEST_LINKS,
+    MANIFESTS, REFERRERS, REPOSITORY, WITHDRAWN, WORK,
 };
-use crate::oci::Digest;
+use crate::oci::{Algorithm, Digest};
 
+type Holds = BTreeMap<(RepositoryId, Digest, Hold), ()>;
 type Links = BTreeMap<(RepositoryId, Digest), ManifestLink>;
 
 pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
@@ -63,11 +64,16 @@ fn edges(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), E
 
 fn withdrawn(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), Error> {
     let repositories = all(rows, &REPOSITORY)?;
+    let candidates = all(rows, &CANDIDATES)?;
     let (mut queue, mut holds) = (BTreeMap::new(), BTreeMap::new());
     for ((repository, digest), link) in links {
         let row = repositories.get(repository);
         findings.require(row.is_some(), || format!("manifest links: {digest} is of no repository"));
-        if let (Some(row), Some(at)) = (row, link.withdrawn_ms) {
+        let candidate = row.map(|row| (row.namespace, *repository, *digest));
+        // Past its window it only waits to be removed.
+        let is_over = candidate.is_some_and(|candidate| candidates.contains_key(&candidate))
+            && !rows.contains(&HOLDS, &(*repository, *digest, Hold::Withdrawn))?;
+        if let (Some(row), Some(at), false) = (row, link.withdrawn_ms, is_over) {
             queue.insert((row.namespace, at, *repository, *digest), ());
             holds.insert((*repository, *digest, Hold::Withdrawn), ());
         }
@@ -80,7 +86,6 @@ fn withdrawn(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(
 }
 
 fn referrers(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), Error> {
-    let repositories = all(rows, &REPOSITORY)?;
     let mut expected = BTreeMap::new();
     for ((repository, digest), link) in links.iter().filter(|(_, link)| link.withdrawn_ms.is_none()) {
         if let Some(subject) = link.subject {
@@ -89,20 +94,7 @@ fn referrers(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(
         }
     }
     findings.compare("referrers", &expected, &all(rows, &REFERRERS)?);
-    for (repository, subject, referrer) in expected.keys() {
-        let Some(row) = repositories.get(repository).filter(|_| is_present(links, *repository, subject))
-        else {
-            continue;
-        };
-        let is_held = rows.contains(&HOLDS, &(*repository, *referrer, Hold::Subject(*subject)))?;
-        let is_queued = rows.contains(&WORK, &(row.namespace, *repository, Work::HoldReferrers(*subject)))?;
-        findings.require(is_held || is_queued, || format!("holds: {subject} does not hold {referrer}"));
-    }
     Ok(())
-}
-
-fn is_present(links: &Links, repository: RepositoryId, digest: &Digest) -> bool {
-    links.get(&(repository, *digest)).is_some_and(|link| link.withdrawn_ms.is_none())
 }
 
 /// What is held is linked, except a child that an index lists in advance; and a push holds nothing that a tag does.
@@ -112,20 +104,57 @@ fn holds(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), E
         let link = links.get(&(*repository, *digest));
         let is_right = match hold {
             Hold::Index(_) => true,
-            Hold::Subject(subject) => {
-                link.is_some_and(|link| link.subject.is_some_and(|field| field.0 == *subject))
-            }
             Hold::Push => link.is_some_and(|link| link.withdrawn_ms.is_none()),
             Hold::LiveTag(_) | Hold::DeadTag(..) | Hold::Withdrawn => link.is_some(),
         };
         findings.require(is_right, || format!("holds: {hold:?} of {digest} holds nothing"));
     }
-    let held: BTreeSet<_> = holds.keys().map(|(repository, digest, _)| (*repository, *digest)).collect();
+    unheld(rows, links, &holds, findings)
+}
+
+/// What nothing holds waits for the collection, or something waits that will nominate it.
+fn unheld(rows: &ReadTxn, links: &Links, holds: &Holds, findings: &mut Findings) -> Result<(), Error> {
     let repositories = all(rows, &REPOSITORY)?;
-    // What a deleted repository held goes in steps, its tags first.
-    let is_live = |id: &RepositoryId| repositories.get(id).is_none_or(|row| !row.is_deleted);
-    for (repository, digest) in links.keys().filter(|(repository, _)| is_live(repository)) {
-        findings.require(held.contains(&(*repository, *digest)), || format!("holds: nothing holds {digest}"));
+    let candidates = all(rows, &CANDIDATES)?;
+    let mut held: BTreeSet<_> = holds
+        .keys()
+        .filter(|(_, _, hold)| !matches!(hold, Hold::Index(_)))
+        .map(|(repository, digest, _)| (*repository, *digest))
+        .collect();
+    let waiting = candidates.keys().map(|(_, repository, digest)| (*repository, *digest));
+    held.extend(waiting);
+    // What is held, and what waits, answers for what it holds.
+    let (indexes, subjects) = (all(rows, &MANIFEST_CHILDREN)?, all(rows, &REFERRERS)?);
+    let mut open: Vec<_> = held.iter().copied().collect();
+    while let Some((repository, digest)) = open.pop() {
+        let children = range_of(&indexes, repository, digest);
+        let referrers = range_of(&subjects, repository, digest);
+        open.extend(children.chain(referrers).filter(|below| held.insert(*below)));
+    }
+    for ((repository, digest), link) in links {
+        let Some(row) = repositories.get(repository).filter(|row| !row.is_deleted) else { continue };
+        let subject = link.subject.map(|field| Work::NominateReferrers(field.0));
+        let is_queued = match subject {
+            Some(work) => rows.contains(&WORK, &(row.namespace, *repository, work))?,
+            None => false,
+        };
+        findings.require(is_queued || held.contains(&(*repository, *digest)), || {
+            format!("holds: nothing holds {digest}, and nothing will look at it")
+        });
     }
     Ok(())
+}
+
+/// What lies below a manifest in one of the two tables of edges.
+fn range_of<V>(
+    edges: &BTreeMap<(RepositoryId, Digest, Digest), V>,
+    repository: RepositoryId,
+    digest: Digest,
+) -> impl Iterator<Item = (RepositoryId, Digest)> {
+    let lowest =
+        Digest::from_raw(Algorithm::Sha256, &[0; 32]).expect("invariant: a sha256 digest has 32 bytes");
+    edges
+        .range((repository, digest, lowest)..)
+        .take_while(move |((at, above, _), _)| *at == repository && *above == digest)
+        .map(|((at, _, below), _)| (*at, *below))
 }

@@ -291,7 +291,8 @@ impl Record for TokenId {
     }
 }
 
-/// What keeps a manifest in a repository (see ARCHITECTURE.md, "What holds a manifest").
+/// What keeps a manifest in a repository (see ARCHITECTURE.md, "What holds a manifest"). That a subject does is in the
+/// referrer's link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hold {
     /// A live tag points at it.
@@ -300,8 +301,6 @@ pub(crate) enum Hold {
     DeadTag(Tag, u64),
     /// An index lists it. The row exists as soon as the index does, even while the child is absent.
     Index(Digest),
-    /// It refers to this subject, which is present.
-    Subject(Digest),
     /// It was pushed by digest alone, or before its subject.
     Push,
     /// It was deleted by digest and can be restored.
@@ -314,9 +313,8 @@ impl Component for Hold {
             Self::LiveTag(tag) => (1u8, tag.clone()).write(out),
             Self::DeadTag(tag, start) => (2u8, tag.clone(), *start).write(out),
             Self::Index(parent) => (3u8, *parent).write(out),
-            Self::Subject(subject) => (4u8, *subject).write(out),
-            Self::Push => 5u8.write(out),
-            Self::Withdrawn => 6u8.write(out),
+            Self::Push => 4u8.write(out),
+            Self::Withdrawn => 5u8.write(out),
         }
     }
     fn read(input: &mut &[u8]) -> Option<Self> {
@@ -324,9 +322,8 @@ impl Component for Hold {
             [1] => Self::LiveTag(Component::read(input)?),
             [2] => Self::DeadTag(Component::read(input)?, Component::read(input)?),
             [3] => Self::Index(Component::read(input)?),
-            [4] => Self::Subject(Component::read(input)?),
-            [5] => Self::Push,
-            [6] => Self::Withdrawn,
+            [4] => Self::Push,
+            [5] => Self::Withdrawn,
             _ => return None,
         })
     }
@@ -335,6 +332,8 @@ impl Component for Hold {
 impl Hold {
     /// The component that every [`Hold::LiveTag`] key starts with, for scans.
     pub(crate) const LIVE_TAGS: u8 = 1;
+    /// The same of every [`Hold::Index`] key.
+    pub(crate) const INDEXES: u8 = 3;
 }
 
 /// A file that no row names any more and that waits to be unlinked.
@@ -369,6 +368,8 @@ pub(crate) enum Work {
     EndTags(Digest),
     /// A subject came after its referrers: it holds them now, and their own push no longer does.
     HoldReferrers(Digest),
+    /// A subject went: the collection looks at its referrers.
+    NominateReferrers(Digest),
     /// Remove what is left of a deleted repository.
     PurgeRepository,
     /// Remove what is left of a deleted account.
@@ -385,6 +386,7 @@ impl Component for Work {
             Self::PurgeRepository => out.push(3),
             Self::PurgeAccount => out.push(4),
             Self::PurgeNamespace => out.push(5),
+            Self::NominateReferrers(subject) => (6u8, *subject).write(out),
         }
     }
     fn read(input: &mut &[u8]) -> Option<Self> {
@@ -394,6 +396,7 @@ impl Component for Work {
             [3] => Some(Self::PurgeRepository),
             [4] => Some(Self::PurgeAccount),
             [5] => Some(Self::PurgeNamespace),
+            [6] => Digest::read(input).map(Self::NominateReferrers),
             _ => None,
         }
     }

@@ -2,16 +2,16 @@
 
 mod forget;
 
-pub(crate) use self::forget::forget_some;
+pub(crate) use self::forget::{forget, forget_some};
 use super::authorize::Granted;
 use super::blobs::{self, Reference};
-use super::keys::{Hold, Work};
+use super::keys::{Hold, NamespaceId, Work};
 use super::records::{DigestField, Manifest, ManifestLink, Referrer};
 use super::tables::{
     BLOB_MANIFESTS, HOLDS, MANIFEST_BLOBS, MANIFEST_BYTES, MANIFEST_CHILDREN, MANIFEST_LINKS, MANIFESTS,
     REFERRERS, WITHDRAWN, WORK,
 };
-use super::{repositories, tags, totals};
+use super::{collection, repositories, tags, totals};
 use crate::Error;
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::{self, Digest};
@@ -19,8 +19,6 @@ use crate::settings::Settings;
 
 /// A deletion ends this many tags at once; the background lane ends the others.
 const TAGS_ENDED_AT_ONCE: usize = 100;
-/// How many indexes are asked whether one of them still holds a child.
-const INDEXES_ASKED: usize = 64;
 
 /// The manifest's presence, unless it is withdrawn.
 ///
@@ -53,6 +51,7 @@ pub(crate) fn put(
     now_ms: u64,
 ) -> Result<(), Error> {
     require(txn, settings, at, manifest)?;
+    collection::note_change(txn, at);
     let key = (at.repository, *digest);
     match txn.get(&MANIFEST_LINKS, &key)? {
         None => insert(txn, at, digest, manifest, is_file, now_ms),
@@ -63,6 +62,9 @@ pub(crate) fn put(
             link.media_type = manifest.media_type().to_owned();
             link.pushed_ms = now_ms;
             txn.put(&MANIFEST_LINKS, &key, &link);
+            for child in manifest.children() {
+                txn.delete(&HOLDS, &(at.repository, *child, Hold::Push));
+            }
             Ok(())
         }
     }
@@ -117,7 +119,7 @@ fn insert(
     for child in manifest.children() {
         refer_to_child(txn, at, digest, child)?;
     }
-    list_as_referrer(txn, at, digest, &link)?;
+    list_as_referrer(txn, at, digest, &link);
     take_over_referrers(txn, at, digest)?;
     repositories::count_manifest(txn, at)
 }
@@ -170,23 +172,15 @@ fn refer_to_child(txn: &mut WriteTxn<'_>, at: Granted, index: &Digest, child: &D
     Ok(())
 }
 
-fn list_as_referrer(
-    txn: &mut WriteTxn<'_>,
-    at: Granted,
-    digest: &Digest,
-    link: &ManifestLink,
-) -> Result<(), Error> {
-    let Some(DigestField(subject)) = link.subject else { return Ok(()) };
+fn list_as_referrer(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest, link: &ManifestLink) {
+    let Some(DigestField(subject)) = link.subject else { return };
     let referrer = Referrer { artifact_type: link.artifact_type.clone() };
     txn.put(&REFERRERS, &(at.repository, subject, *digest), &referrer);
-    if is_present(txn, at, &subject)? {
-        txn.put(&HOLDS, &(at.repository, *digest, Hold::Subject(subject)), &());
-    }
-    Ok(())
 }
 
-/// Lets a manifest that was pushed by digest alone stay until it is deleted, unless a tag, an index or its subject
-/// holds it.
+/// Lets a manifest that was pushed by digest alone stay until it is deleted, unless a tag or its subject holds it. An
+/// index that lists it may be about to go while one that relies on this push is on its way: only an index that is pushed
+/// later takes over.
 pub(crate) fn hold_by_push(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest) -> Result<(), Error> {
     if !is_held(txn, at, digest)? {
         txn.put(&HOLDS, &(at.repository, *digest, Hold::Push), &());
@@ -198,21 +192,8 @@ fn is_held(rows: &impl Rows, at: Granted, digest: &Digest) -> Result<bool, Error
     if !tags::pointing_at(rows, at, digest, 1)?.is_empty() {
         return Ok(true);
     }
-    // Index and subject holds sort after the tags' and before the others.
-    let last_tag = (at.repository, *digest, Hold::Index(lowest_digest()));
-    for ((_, _, hold), ()) in rows.scan(&HOLDS, &(at.repository, *digest), Some(&last_tag), INDEXES_ASKED)? {
-        if let Hold::Index(holder) | Hold::Subject(holder) = hold
-            && is_present(rows, at, &holder)?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Sorts before every digest that content can be found for.
-fn lowest_digest() -> Digest {
-    Digest::from_raw(oci::Algorithm::Sha256, &[0; 32]).expect("invariant: a sha256 digest has 32 bytes")
+    let subject = rows.get(&MANIFEST_LINKS, &(at.repository, *digest))?.and_then(|link| link.subject);
+    subject.map_or(Ok(false), |DigestField(subject)| is_present(rows, at, &subject))
 }
 
 /// Deletes a manifest by its digest: its tags end, and it is absent to everybody until it is pushed again or
@@ -227,6 +208,7 @@ pub(crate) fn withdraw(
     now_ms: u64,
 ) -> Result<(), Error> {
     let mut link = present(txn, at, digest)?;
+    collection::note_change(txn, at);
     if !end_some_tags(txn, at, digest, now_ms)? {
         txn.put(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)), &Vec::new());
     }
@@ -239,6 +221,26 @@ pub(crate) fn withdraw(
         txn.delete(&REFERRERS, &(at.repository, subject, *digest));
     }
     count_references(txn, at, digest, Reference::Withdrawn)
+}
+
+/// Ends, for some of the namespace's manifests that were deleted by `until_ms`, that they can be restored; true once none
+/// is left.
+pub(crate) fn expire_some_withdrawn(
+    txn: &mut WriteTxn<'_>,
+    namespace: NamespaceId,
+    until_ms: u64,
+    limit: usize,
+) -> Result<bool, Error> {
+    let withdrawn = txn.scan(&WITHDRAWN, &(namespace,), None, limit)?;
+    let due = withdrawn.iter().filter(|((_, at_ms, _, _), ())| *at_ms <= until_ms);
+    let mut expired = 0;
+    for (key @ (_, _, repository, digest), ()) in due {
+        txn.delete(&WITHDRAWN, key);
+        txn.delete(&HOLDS, &(*repository, *digest, Hold::Withdrawn));
+        collection::nominate(txn, Granted::for_background(namespace, *repository), digest);
+        expired += 1;
+    }
+    Ok(expired < limit)
 }
 
 /// Ends tags that point at `digest`, a bounded number of them; true once none is left.
@@ -278,13 +280,14 @@ pub(crate) fn revive(
     mut link: ManifestLink,
 ) -> Result<ManifestLink, Error> {
     if let Some(withdrawn_ms) = link.withdrawn_ms.take() {
+        collection::note_change(txn, at);
         txn.delete(&WITHDRAWN, &(at.namespace, withdrawn_ms, at.repository, *digest));
         // They must not come back. The caller has ended them in steps, unless the deletion came since.
         while !end_some_tags(txn, at, digest, withdrawn_ms)? {}
         txn.delete(&WORK, &(at.namespace, at.repository, Work::EndTags(*digest)));
         txn.delete(&HOLDS, &(at.repository, *digest, Hold::Withdrawn));
         txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);
-        list_as_referrer(txn, at, digest, &link)?;
+        list_as_referrer(txn, at, digest, &link);
         take_over_referrers(txn, at, digest)?;
         count_references(txn, at, digest, Reference::Revived)?;
     }
@@ -306,10 +309,14 @@ pub(crate) fn hold_referrers(
     let after = after.map(|referrer| (at.repository, *subject, referrer));
     let referrers = txn.scan(&REFERRERS, &(at.repository, *subject), after.as_ref(), limit)?;
     for ((_, _, referrer), _) in &referrers {
-        txn.put(&HOLDS, &(at.repository, *referrer, Hold::Subject(*subject)), &());
         txn.delete(&HOLDS, &(at.repository, *referrer, Hold::Push));
     }
-    Ok(if referrers.len() < limit { None } else { referrers.last().map(|((_, _, last), _)| *last) })
+    if referrers.len() < limit {
+        // If nothing held it, it waited for this: see `collection::walk`.
+        collection::nominate(txn, at, subject);
+        return Ok(None);
+    }
+    Ok(referrers.last().map(|((_, _, last), _)| *last))
 }
 
 fn count_references(

@@ -152,6 +152,11 @@ pub(crate) const UPLOAD_COUNTS: Table<(u8, u64), Count> = Table::new("upload cou
 /// First byte of a digest or of an upload's name → what there is of that in the whole registry.
 pub(crate) const TOTALS: Table<u8, Totals> = Table::new("totals");
 
+/// Manifests from which a hold was taken, and at which the collection has yet to look.
+pub(crate) const CANDIDATES: Table<(NamespaceId, RepositoryId, Digest), ()> = Table::new("candidates");
+/// Repositories where a walk that is too long for one write says how it is, until something changes there.
+pub(crate) const WALKED: Table<RepositoryId, ()> = Table::new("walked");
+
 /// Files that wait to be unlinked.
 pub(crate) const UNLINKS: Table<Unlink, ()> = Table::new("unlinks");
 /// Work that waits for the background lane → how far it came: the last digest that was done, encoded as a key.

@@ -1,7 +1,8 @@
 //! Tags as histories of rows (Quay's model): at most one row alive, older ones restorable.
 
 use super::authorize::Granted;
-use super::keys::Hold;
+use super::collection;
+use super::keys::{Hold, NamespaceId};
 use super::records::{DigestField, LiveTag, TagRow};
 use super::tables::{DEAD_TAGS, HOLDS, TAG_HISTORY, TAG_TIMES, TAGS};
 use crate::Error;
@@ -38,6 +39,7 @@ pub(crate) fn set(
     );
     txn.put(&TAG_TIMES, &(at.repository, Descending(start), tag.clone()), &());
     txn.put(&HOLDS, &(at.repository, *digest, Hold::LiveTag(tag.clone())), &());
+    collection::note_change(txn, at);
     txn.delete(&HOLDS, &(at.repository, *digest, Hold::Push));
     Ok(())
 }
@@ -69,6 +71,27 @@ pub(crate) fn forget_some(txn: &mut WriteTxn<'_>, at: Granted, limit: usize) -> 
         forget(txn, at, tag, *start, row);
     }
     Ok(rows.len() < limit)
+}
+
+/// Removes some rows of the namespace's tags that ended by `until_ms`, and nominates what they held; true once none is left.
+pub(crate) fn expire_some(
+    txn: &mut WriteTxn<'_>,
+    namespace: NamespaceId,
+    until_ms: u64,
+    limit: usize,
+) -> Result<bool, Error> {
+    let dead = txn.scan(&DEAD_TAGS, &(namespace,), None, limit)?;
+    let due = dead.iter().take_while(|((_, end_ms, _, _), _)| *end_ms <= until_ms);
+    let mut expired = 0;
+    for ((_, _, repository, tag), start_ms) in due {
+        let at = Granted::for_background(namespace, *repository);
+        let key = (*repository, tag.clone(), Descending(*start_ms));
+        let row = txn.get(&TAG_HISTORY, &key)?.ok_or(Error::Corrupt("tag history"))?;
+        forget(txn, at, tag, Descending(*start_ms), &row);
+        collection::nominate(txn, at, &row.digest.0);
+        expired += 1;
+    }
+    Ok(expired < limit)
 }
 
 /// Removes a row of a tag's history, and what it holds.

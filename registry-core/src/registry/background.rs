@@ -17,7 +17,7 @@ use crate::model::keys::{NamespaceId, RepositoryId, Unlink, Work};
 use crate::model::tables::{
     BLOB_GRACE, CODE_EXPIRY, REPOSITORY, SESSION_EXPIRY, TOKEN_EXPIRY, UNLINKS, UPLOAD_EXPIRY, UPLOADS, WORK,
 };
-use crate::model::{applications, blobs, deletion, manifests, repositories, sessions, tokens};
+use crate::model::{applications, blobs, collection, deletion, manifests, repositories, sessions, tokens};
 use crate::oci::{Algorithm, Digest};
 
 /// Rows that one step takes up: each costs a handful, and a step must stay under 200.
@@ -126,12 +126,17 @@ impl Registry {
         is_more |= self.expire_sessions(now_ms)?;
         is_more |= self.expire_tokens(now_ms)?;
         is_more |= self.end_graces(now_ms)?;
+        is_more |= self.expire_holds(now_ms)?;
         is_more |= self.do_work(now_ms)?;
+        is_more |= self.collect()?;
         is_more |= self.unlink_files()?;
         Ok(is_more)
     }
 
-    fn background<T>(&self, work: impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn background<T>(
+        &self,
+        work: impl Fn(&mut WriteTxn<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         self.0.metadata.write_in(Lane::Background, Growth::MayUseReserve, work)
     }
 
@@ -353,6 +358,11 @@ fn work_step(
         Work::HoldReferrers(subject) => {
             let done =
                 manifests::hold_referrers(txn, at, subject, Digest::decode(cursor), REFERRERS_PER_STEP)?;
+            Ok(done.map(|last| last.encode()))
+        }
+        Work::NominateReferrers(subject) => {
+            let after = Digest::decode(cursor);
+            let done = collection::nominate_referrers(txn, at, subject, after, REFERRERS_PER_STEP)?;
             Ok(done.map(|last| last.encode()))
         }
         Work::PurgeRepository => Ok((!deletion::purge_repository(txn, at)?).then(Vec::new)),

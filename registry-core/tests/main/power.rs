@@ -7,7 +7,7 @@ use registry_core::{Clock, Error, Settings};
 
 use crate::moves::{seen_of, step};
 use crate::support::{OWNER, Random, START_MS, Site, name, open};
-use crate::twin::{GRACE_MS, Move, Open, Twin};
+use crate::twin::{GRACE_MS, Move, Open, Twin, WINDOW_MS};
 
 /// Moves between two cuts, at most.
 const MOVES: usize = 30;
@@ -21,6 +21,7 @@ const SECOND_CUTS: usize = 4;
 pub(crate) fn settings() -> Settings {
     Settings {
         blob_grace_ms: GRACE_MS,
+        tag_window_ms: WINDOW_MS,
         upload_save_bytes: 8,
         upload_expiry_ms: 1 << 50,
         metadata_cache_bytes: 1 << 20,
@@ -123,6 +124,7 @@ impl Life {
         }
         // Which of two pushes a grace began with may be open after a cut: they all end.
         self.make(&Move::Background { after_ms: GRACE_MS });
+        self.make(&Move::Background { after_ms: WINDOW_MS });
         assert_eq!(seen_of(&self.site.registry, &self.twin), self.twin.seen(&self.twin));
         self.site.settle();
     }

@@ -11,6 +11,7 @@ pub(crate) const REPOSITORIES: [&str; 3] = ["acme/app", "acme/tools", "zeta/app"
 const TAGS: [&str; 3] = ["latest", "v1", "v2"];
 pub(crate) const CONTENTS: [&str; 6] = ["{}", "one", "two", "three", "four", "five five five five five five"];
 pub(crate) const GRACE_MS: u64 = 60_000;
+pub(crate) const WINDOW_MS: u64 = 45_000;
 
 /// What is known of a blob in a repository.
 #[derive(Clone, Default)]
@@ -22,13 +23,25 @@ struct Blob {
 #[derive(Clone)]
 struct Stored {
     manifest: Manifest,
-    is_withdrawn: bool,
+    withdrawn_ms: Option<u64>,
+    /// Whether its own push holds it.
+    is_pushed: bool,
+}
+
+/// A row of a tag's history.
+#[derive(Clone)]
+struct Row {
+    digest: Digest,
+    start_ms: u64,
+    end_ms: Option<u64>,
 }
 
 #[derive(Clone, Default)]
 struct Repository {
-    tags: BTreeMap<&'static str, Digest>,
+    tags: BTreeMap<&'static str, Vec<Row>>,
     manifests: BTreeMap<Digest, Stored>,
+    /// Every manifest that ever was there.
+    known: BTreeMap<Digest, Manifest>,
     blobs: BTreeMap<Digest, Blob>,
 }
 
@@ -36,7 +49,7 @@ impl Repository {
     /// How many manifests, present or withdrawn, refer to the blob.
     fn references(&self, blob: &Digest, is_withdrawn: bool) -> usize {
         let refers = |stored: &&Stored| {
-            stored.is_withdrawn == is_withdrawn
+            stored.withdrawn_ms.is_some() == is_withdrawn
                 && stored.manifest.blobs().iter().any(|found| found.digest == *blob)
         };
         self.manifests.values().filter(refers).count()
@@ -50,7 +63,12 @@ impl Repository {
     }
 
     fn is_present(&self, manifest: &Digest) -> bool {
-        self.manifests.get(manifest).is_some_and(|stored| !stored.is_withdrawn)
+        self.manifests.get(manifest).is_some_and(|stored| stored.withdrawn_ms.is_none())
+    }
+
+    fn live_tags(&self) -> BTreeMap<&'static str, Digest> {
+        let live = |rows: &Vec<Row>| rows.last().filter(|row| row.end_ms.is_none()).map(|row| row.digest);
+        self.tags.iter().filter_map(|(tag, rows)| Some((*tag, live(rows)?))).collect()
     }
 }
 
@@ -236,11 +254,8 @@ impl Twin {
 
     /// A manifest that the repository knows, or one that it does not.
     fn some_digest(&self, at: &str, random: &mut Random) -> Digest {
-        let known: Vec<Digest> = self
-            .repositories
-            .get(at)
-            .map(|found| found.manifests.keys().copied().collect())
-            .unwrap_or_default();
+        let known: Vec<Digest> =
+            self.repositories.get(at).map(|found| found.known.keys().copied().collect()).unwrap_or_default();
         if known.is_empty() || random.below(8) == 0 {
             image(&["one"]).digest(Algorithm::Sha256)
         } else {
@@ -276,14 +291,18 @@ impl Twin {
                 self.at(upload.at).link(&digest(upload.content.as_bytes()), now_ms);
             }
             Move::Cancel { upload } => self.uploads.retain(|open| open.id != upload.id),
-            Move::PutLarge { at, reference } => return self.at(at).put(&large(), *reference),
-            Move::PutImage { at, reference, layers } => return self.at(at).put(&image(layers), *reference),
-            Move::PutIndex { at, reference, children } => {
-                return self.at(at).put(&index(children), *reference);
+            Move::PutLarge { at, reference } => return self.at(at).put(&large(), *reference, now_ms),
+            Move::PutImage { at, reference, layers } => {
+                return self.at(at).put(&image(layers), *reference, now_ms);
             }
-            Move::PutReferrer { at, subject } => return self.at(at).put(&referrer(subject, "a/type"), None),
-            Move::DeleteTag { at, tag } => return self.at(at).tags.remove(tag).is_some(),
-            Move::DeleteManifest { at, digest } => return self.at(at).withdraw(digest),
+            Move::PutIndex { at, reference, children } => {
+                return self.at(at).put(&index(children), *reference, now_ms);
+            }
+            Move::PutReferrer { at, subject } => {
+                return self.at(at).put(&referrer(subject, "a/type"), None, now_ms);
+            }
+            Move::DeleteTag { at, tag } => return self.at(at).end(tag, now_ms),
+            Move::DeleteManifest { at, digest } => return self.at(at).withdraw(digest, now_ms),
             Move::DeleteBlob { at, content } => return self.at(at).delete_blob(&digest(content.as_bytes())),
             Move::Mount { from, at, content } => {
                 let blob = digest(content.as_bytes());
@@ -292,13 +311,13 @@ impl Twin {
                 }
                 self.at(at).link(&blob, now_ms);
             }
-            Move::Restore { at, tag, digest } => return self.at(at).restore(tag, digest),
+            Move::Restore { at, tag, digest } => return self.at(at).restore(tag, digest, now_ms),
             Move::DeleteRepository { at } => self.forget(|other| other == *at),
             Move::DeleteOrganization { named } => self.forget(|other| other.split('/').next() == Some(named)),
             Move::Background { after_ms } => {
                 self.now_ms += after_ms;
                 let now_ms = self.now_ms;
-                self.repositories.values_mut().for_each(|repository| repository.end_graces(now_ms));
+                self.repositories.values_mut().for_each(|repository| repository.collect(now_ms));
             }
         }
         true
@@ -309,10 +328,10 @@ impl Twin {
         self.uploads.retain(|upload| !is_meant(upload.at));
     }
 
-    /// The manifests of a repository, the withdrawn ones among them.
+    /// The manifests that a repository ever had.
     pub(crate) fn manifests(&self, at: &str) -> impl Iterator<Item = (&Digest, &Manifest)> {
         let repository = self.repositories.get(at).into_iter();
-        repository.flat_map(|found| found.manifests.iter().map(|(digest, stored)| (digest, &stored.manifest)))
+        repository.flat_map(|found| found.known.iter())
     }
 
     /// Everything that can be seen: what is asked → what is answered. Asked is for every manifest that `asking` knows.
@@ -324,14 +343,15 @@ impl Twin {
                 let is_visible = repository.is_visible(&digest(content.as_bytes()));
                 seen.insert(format!("{at} blob {content}"), is_visible.to_string());
             }
-            seen.insert(format!("{at} tags"), format!("{:?}", repository.tags));
+            seen.insert(format!("{at} tags"), format!("{:?}", repository.live_tags()));
             for (digest, _) in asking.manifests(at) {
                 seen.insert(format!("{at} manifest {digest}"), repository.is_present(digest).to_string());
-                let refers =
-                    |stored: &Stored| !stored.is_withdrawn && stored.manifest.subject() == Some(digest);
-                let referrers = repository.manifests.iter().filter(|(_, stored)| refers(stored));
-                let referrers: BTreeSet<String> = referrers.map(|(digest, _)| digest.to_string()).collect();
-                seen.insert(format!("{at} referrers {digest}"), format!("{referrers:?}"));
+            }
+            for (digest, manifest) in asking.manifests(at) {
+                if let Some(subject) = manifest.subject() {
+                    let is_listed = repository.is_present(digest);
+                    seen.insert(format!("{at} referrer {subject} {digest}"), is_listed.to_string());
+                }
             }
         }
         seen
@@ -344,16 +364,48 @@ impl Repository {
         self.blobs.insert(*blob, Blob { is_linked: true, grace_ms });
     }
 
-    fn put(&mut self, manifest: &Manifest, tag: Option<&'static str>) -> bool {
+    fn put(&mut self, manifest: &Manifest, tag: Option<&'static str>, now_ms: u64) -> bool {
         if !manifest.blobs().iter().all(|blob| self.is_visible(&blob.digest)) {
             return false;
         }
         let digest = manifest.digest(Algorithm::Sha256);
-        self.manifests.insert(digest, Stored { manifest: manifest.clone(), is_withdrawn: false });
+        self.known.insert(digest, manifest.clone());
+        let stored = Stored { manifest: manifest.clone(), withdrawn_ms: None, is_pushed: false };
+        let stored = self.manifests.entry(digest).or_insert(stored);
+        stored.withdrawn_ms = None;
         self.end_references_grace(&digest);
-        if let Some(tag) = tag {
-            self.tags.insert(tag, digest);
+        for child in manifest.children() {
+            self.manifests.entry(*child).and_modify(|stored| stored.is_pushed = false);
         }
+        match tag {
+            Some(tag) => self.set(tag, &digest, now_ms),
+            None => self.hold_by_push(&digest),
+        }
+        true
+    }
+
+    fn hold_by_push(&mut self, digest: &Digest) {
+        let is_tagged = self.live_tags().values().any(|tagged| tagged == digest);
+        let subject = self.manifests[digest].manifest.subject();
+        if !is_tagged && !subject.is_some_and(|subject| self.is_present(subject)) {
+            self.manifests.get_mut(digest).unwrap().is_pushed = true;
+        }
+    }
+
+    fn set(&mut self, tag: &'static str, digest: &Digest, now_ms: u64) {
+        let rows = self.tags.entry(tag).or_default();
+        let last = rows.last().map_or(0, |last| (last.start_ms + 1).max(last.end_ms.unwrap_or(0)));
+        let start_ms = now_ms.max(last);
+        self.end(tag, start_ms);
+        self.tags.entry(tag).or_default().push(Row { digest: *digest, start_ms, end_ms: None });
+        self.manifests.get_mut(digest).unwrap().is_pushed = false;
+    }
+
+    /// Ends the tag, if it is alive.
+    fn end(&mut self, tag: &str, now_ms: u64) -> bool {
+        let last = self.tags.get_mut(tag).and_then(|rows| rows.last_mut());
+        let Some(live) = last.filter(|row| row.end_ms.is_none()) else { return false };
+        live.end_ms = Some(now_ms.max(live.start_ms + 1));
         true
     }
 
@@ -363,20 +415,27 @@ impl Repository {
         }
     }
 
-    fn withdraw(&mut self, digest: &Digest) -> bool {
+    fn withdraw(&mut self, digest: &Digest, now_ms: u64) -> bool {
         if !self.is_present(digest) {
             return false;
         }
-        self.manifests.get_mut(digest).unwrap().is_withdrawn = true;
-        self.tags.retain(|_, target| target != digest);
+        let stored = self.manifests.get_mut(digest).unwrap();
+        stored.withdrawn_ms = Some(now_ms);
+        stored.is_pushed = false;
+        for (tag, _) in self.live_tags().into_iter().filter(|(_, tagged)| tagged == digest) {
+            self.end(tag, now_ms);
+        }
         true
     }
 
-    fn restore(&mut self, tag: &'static str, digest: &Digest) -> bool {
+    fn restore(&mut self, tag: &'static str, digest: &Digest, now_ms: u64) -> bool {
         let Some(stored) = self.manifests.get_mut(digest) else { return false };
-        stored.is_withdrawn = false;
+        if stored.withdrawn_ms.is_some_and(|at_ms| at_ms + WINDOW_MS <= now_ms) {
+            return false;
+        }
+        stored.withdrawn_ms = None;
         self.end_references_grace(digest);
-        self.tags.insert(tag, *digest);
+        self.set(tag, digest, now_ms);
         true
     }
 
@@ -387,6 +446,54 @@ impl Repository {
         let is_needed = self.references(blob, true) > 0;
         self.blobs.insert(*blob, Blob { is_linked: is_needed, grace_ms: None });
         true
+    }
+
+    /// Everything goes that time has ended and that nothing else holds.
+    fn collect(&mut self, now_ms: u64) {
+        for rows in self.tags.values_mut() {
+            rows.retain(|row| row.end_ms.is_none_or(|end_ms| end_ms + WINDOW_MS > now_ms));
+        }
+        let present: BTreeSet<Digest> =
+            self.manifests.keys().filter(|digest| self.is_present(digest)).copied().collect();
+        for stored in self.manifests.values_mut() {
+            // A subject that came later takes over from the push.
+            stored.is_pushed &= !stored.manifest.subject().is_some_and(|subject| present.contains(subject));
+        }
+        let held = self.held(now_ms);
+        self.manifests.retain(|digest, _| held.contains(digest));
+        self.end_graces(now_ms);
+        for blob in self.blobs.keys().copied().collect::<Vec<_>>() {
+            let is_needed = self.references(&blob, false) + self.references(&blob, true) > 0;
+            if !is_needed && self.blobs[&blob].grace_ms.is_none() {
+                self.blobs.remove(&blob);
+            }
+        }
+    }
+
+    /// The manifests that something holds: as "What holds a manifest" of the architecture says.
+    fn held(&self, now_ms: u64) -> BTreeSet<Digest> {
+        let tagged: BTreeSet<Digest> = self.tags.values().flatten().map(|row| row.digest).collect();
+        let is_restorable = |stored: &Stored| stored.withdrawn_ms.is_some_and(|at| at + WINDOW_MS > now_ms);
+        let is_root = |(digest, stored): &(&Digest, &Stored)| {
+            tagged.contains(*digest) || stored.is_pushed || is_restorable(stored)
+        };
+        let mut held: BTreeSet<Digest> =
+            self.manifests.iter().filter(is_root).map(|(digest, _)| *digest).collect();
+        loop {
+            let is_below = |(digest, stored): &(&Digest, &Stored)| {
+                let is_listed = |above: &Digest| self.manifests[above].manifest.children().contains(digest);
+                self.is_present(digest)
+                    && (held.iter().any(is_listed)
+                        || stored.manifest.subject().is_some_and(|subject| held.contains(subject)))
+            };
+            let below: Vec<Digest> =
+                self.manifests.iter().filter(is_below).map(|(digest, _)| *digest).collect();
+            let before = held.len();
+            held.extend(below);
+            if held.len() == before {
+                return held;
+            }
+        }
     }
 
     fn end_graces(&mut self, now_ms: u64) {

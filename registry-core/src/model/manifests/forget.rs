@@ -27,11 +27,15 @@ pub(crate) fn forget_some(txn: &mut WriteTxn<'_>, at: Granted, edges: usize) -> 
 }
 
 /// Removes a manifest's link and edges; gives how many edges there were. The bytes go with the last repository's link.
-fn forget(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest, link: &ManifestLink) -> Result<usize, Error> {
+pub(crate) fn forget(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    digest: &Digest,
+    link: &ManifestLink,
+) -> Result<usize, Error> {
     let edges = forget_blobs(txn, at, digest, link)? + forget_children(txn, at, digest)?;
     if let Some(DigestField(subject)) = link.subject {
         txn.delete(&REFERRERS, &(at.repository, subject, *digest));
-        txn.delete(&HOLDS, &(at.repository, *digest, Hold::Subject(subject)));
     }
     if let Some(withdrawn_ms) = link.withdrawn_ms {
         txn.delete(&WITHDRAWN, &(at.namespace, withdrawn_ms, at.repository, *digest));
