@@ -30,6 +30,7 @@ mod tags;
 mod teams;
 mod tokens;
 mod trail;
+mod trusted_time;
 mod uploads;
 mod users;
 
@@ -130,6 +131,7 @@ struct Inner {
     last_worked: Mutex<Option<(NamespaceId, RepositoryId, Work)>>,
     /// The namespace at whose candidates the collection looked last.
     last_collected: Mutex<Option<NamespaceId>>,
+    trusted_time: trusted_time::TrustedTime,
     /// Before this nothing ends by time.
     next_expiry_ms: AtomicU64,
     /// Files may lie about that no row names.
@@ -210,6 +212,7 @@ impl Registry {
             trail_wake: Arc::default(),
             last_worked: Mutex::default(),
             last_collected: Mutex::default(),
+            trusted_time: trusted_time::TrustedTime::default(),
             next_expiry_ms: AtomicU64::new(0),
             needs_sweep: AtomicBool::new(!was_stopped),
             is_sweeping: AtomicBool::new(false),
@@ -327,6 +330,7 @@ impl Registry {
             commit_writes: commits.writes(),
             commit_nanos: commits.nanos(),
             reopenings: self.reopenings(),
+            doubts_clock: self.doubts_clock(),
             missing_blobs: self.missing_blobs(),
             open_blobs: self.0.content.open_blobs(),
         }

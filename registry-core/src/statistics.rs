@@ -82,6 +82,8 @@ pub struct Statistics {
     pub commit_nanos: Distribution,
     /// How often the metadata file was reopened after a failure.
     pub reopenings: u64,
+    /// Whether the clock jumped ahead, so that nothing ends by time until it is accepted.
+    pub doubts_clock: bool,
     /// How often a blob that rows name was found absent or of the wrong length.
     pub missing_blobs: u64,
     /// The cache of open blobs.

@@ -10,6 +10,8 @@ mod attempts;
 mod blobs;
 #[path = "main/catalog.rs"]
 mod catalog;
+#[path = "main/collection.rs"]
+mod collection;
 #[path = "main/concurrency.rs"]
 mod concurrency;
 #[path = "main/credentials.rs"]

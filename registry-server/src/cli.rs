@@ -27,6 +27,9 @@ pub enum Task {
     User(UserTask),
     /// Tell how the server does
     Status(Output),
+    /// Say that the clock is right after it jumped ahead, so that what is due by it ends
+    #[command(subcommand)]
+    Clock(ClockTask),
     /// Prove that rows and files agree: status 0 if they do, 1 if not, 2 if it could not be found out
     Fsck {
         /// Hash every file as well
@@ -69,6 +72,13 @@ pub enum UserTask {
         /// The user
         name: String,
     },
+}
+
+/// What can be done about the clock.
+#[derive(Debug, Subcommand)]
+pub enum ClockTask {
+    /// Take it as right
+    Accept,
 }
 
 /// How an answer is printed.

@@ -55,6 +55,8 @@ pub enum Command {
     },
     /// How the server does.
     Status,
+    /// Takes the clock as right although it jumped ahead.
+    ClockAccept,
     /// Proves that rows and files agree.
     Fsck {
         /// Whether every file is hashed as well.
@@ -116,6 +118,8 @@ pub struct Status {
     pub awaits_sweep: bool,
     /// Blobs that were found absent or of the wrong length since the start.
     pub missing_blobs: u64,
+    /// Whether the clock jumped ahead, so that nothing ends by time until it is accepted.
+    pub doubts_clock: bool,
     /// How often the metadata was reopened after a failure since the start.
     pub reopenings: u64,
 }

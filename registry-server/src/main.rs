@@ -11,7 +11,7 @@ use registry_core::{Clock, Registry};
 use registry_server::app::App;
 use registry_server::audit_stream::Streaming;
 use registry_server::auth::{Auth, setup_code::SetupCode};
-use registry_server::cli::{Cli, Output, Serve, Task, UserTask};
+use registry_server::cli::{Cli, ClockTask, Output, Serve, Task, UserTask};
 use registry_server::config::{Config, ConfigError, LogFormat};
 use registry_server::control::Command;
 use registry_server::control::program::{self, read_password};
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             user_command(task).and_then(|(command, output)| operate(&serve, command, output))
         }
         Some(Task::Status(output)) => operate(&serve, Command::Status, output),
+        Some(Task::Clock(ClockTask::Accept)) => operate(&serve, Command::ClockAccept, Output::default()),
         Some(Task::Fsck { deep, output }) => operate(&serve, Command::Fsck { deep }, output),
     };
     ended.unwrap_or_else(|error| {

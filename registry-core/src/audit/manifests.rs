@@ -62,26 +62,27 @@ fn edges(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), E
     Ok(())
 }
 
+/// A deletion by digest holds the manifest for as long as it can be undone.
 fn withdrawn(rows: &ReadTxn, links: &Links, findings: &mut Findings) -> Result<(), Error> {
     let repositories = all(rows, &REPOSITORY)?;
-    let candidates = all(rows, &CANDIDATES)?;
-    let (mut queue, mut holds) = (BTreeMap::new(), BTreeMap::new());
+    let mut holds = all(rows, &HOLDS)?;
+    holds.retain(|(_, _, hold), ()| *hold == Hold::Withdrawn);
+    let mut queue = BTreeMap::new();
     for ((repository, digest), link) in links {
         let row = repositories.get(repository);
         findings.require(row.is_some(), || format!("manifest links: {digest} is of no repository"));
-        let candidate = row.map(|row| (row.namespace, *repository, *digest));
-        // Past its window it only waits to be removed.
-        let is_over = candidate.is_some_and(|candidate| candidates.contains_key(&candidate))
-            && !rows.contains(&HOLDS, &(*repository, *digest, Hold::Withdrawn))?;
-        if let (Some(row), Some(at), false) = (row, link.withdrawn_ms, is_over) {
+        let is_held = holds.contains_key(&(*repository, *digest, Hold::Withdrawn));
+        if let (Some(row), Some(at), true) = (row, link.withdrawn_ms, is_held) {
             queue.insert((row.namespace, at, *repository, *digest), ());
-            holds.insert((*repository, *digest, Hold::Withdrawn), ());
         }
     }
     findings.compare("withdrawn", &queue, &all(rows, &WITHDRAWN)?);
-    let mut found = all(rows, &HOLDS)?;
-    found.retain(|(_, _, hold), ()| *hold == Hold::Withdrawn);
-    findings.compare("holds by withdrawal", &holds, &found);
+    for (repository, digest, _) in holds.keys() {
+        let link = links.get(&(*repository, *digest));
+        findings.require(link.is_some_and(|link| link.withdrawn_ms.is_some()), || {
+            format!("holds: {digest} was not deleted")
+        });
+    }
     Ok(())
 }
 

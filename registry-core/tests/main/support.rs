@@ -195,6 +195,18 @@ fn image_of(layers: &[&str], more: &str) -> Manifest {
 
 /// An index of these manifests.
 pub(crate) fn index(children: &[Digest]) -> Manifest {
+    index_of(children, "")
+}
+
+/// An index of these manifests that refers to `subject` itself. Another `note` makes another index.
+pub(crate) fn index_about(subject: &Digest, children: &[Digest], note: &str) -> Manifest {
+    let more = format!(
+        r#","annotations":{{"a":"{note}"}},"subject":{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{subject}","size":1}}"#
+    );
+    index_of(children, &more)
+}
+
+fn index_of(children: &[Digest], more: &str) -> Manifest {
     let children: Vec<String> = children
         .iter()
         .map(|child| {
@@ -204,7 +216,7 @@ pub(crate) fn index(children: &[Digest]) -> Manifest {
         })
         .collect();
     manifest(&format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{}]}}"#,
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{}]{more}}}"#,
         children.join(",")
     ))
 }

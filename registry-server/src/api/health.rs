@@ -11,28 +11,34 @@ use crate::app::App;
 
 type Answer = (StatusCode, Json<Value>);
 
-/// 200 or 503: each of these services is there, or each is not; `sound` are there while the server answers at all.
-async fn answer(app: Arc<App>, stored: &[&str], sound: &[&str]) -> Answer {
-    let is_healthy = app.call(|registry| Ok(registry.is_healthy())).await.unwrap_or(false);
+/// 200 or 503: whether all of these services are there.
+fn answer(services: &[(&str, bool)]) -> Answer {
+    let is_healthy = services.iter().all(|(_, is_there)| *is_there);
     let status = if is_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let stored = stored.iter().map(|name| ((*name).to_owned(), json!(is_healthy)));
-    let sound = sound.iter().map(|name| ((*name).to_owned(), json!(true)));
-    let services: Map<String, Value> = stored.chain(sound).collect();
+    let services: Map<String, Value> =
+        services.iter().map(|(name, is_there)| ((*name).to_owned(), json!(is_there))).collect();
     (status, Json(json!({ "data": { "services": services }, "status_code": status.as_u16() })))
 }
 
-/// `GET /health/instance` and `/health`.
+async fn is_stored(app: &App) -> bool {
+    app.call(|registry| Ok(registry.is_healthy())).await.unwrap_or(false)
+}
+
+/// `GET /health/instance` and `/health`. Some services are there while the server answers at all.
 pub(super) async fn instance(State(app): State<Arc<App>>) -> Answer {
-    let sound = ["auth", "registry_gunicorn", "service_key", "web_gunicorn"];
-    answer(app, &["database", "disk_space"], &sound).await
+    let is_stored = is_stored(&app).await;
+    let sound = ["auth", "registry_gunicorn", "service_key", "web_gunicorn"].map(|name| (name, true));
+    answer(&[&[("database", is_stored), ("disk_space", is_stored)], &sound[..]].concat())
 }
 
 /// `GET /health/endtoend` and `/status`. What Quay keeps in Redis is kept in the database.
 pub(super) async fn end_to_end(State(app): State<Arc<App>>) -> Answer {
-    answer(app, &["database", "redis", "storage"], &["auth"]).await
+    let is_stored = is_stored(&app).await;
+    answer(&[("auth", true), ("database", is_stored), ("redis", is_stored), ("storage", is_stored)])
 }
 
-/// `GET /health/warning`.
+/// `GET /health/warning`. The clock is ours: while it is doubted nothing ends by time.
 pub(super) async fn warning(State(app): State<Arc<App>>) -> Answer {
-    answer(app, &["disk_space_warning"], &[]).await
+    let is_stored = is_stored(&app).await;
+    answer(&[("clock_warning", !app.registry.doubts_clock()), ("disk_space_warning", is_stored)])
 }

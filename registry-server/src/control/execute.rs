@@ -62,6 +62,10 @@ pub fn execute(setting: &Setting<'_>, command: Command, wanted: &dyn Fn() -> boo
         Command::UserEnable { name } => set_disabled(registry, &name, false),
         Command::UserList => Ok(Answer::Users(users(registry)?)),
         Command::Status => Ok(Answer::Status(status(registry, setting.server)?)),
+        Command::ClockAccept => {
+            registry.accept_clock()?;
+            Ok(Answer::Done)
+        }
         Command::Fsck { deep } => {
             // Nobody else is there to wait for, and what the search finds is no finding.
             if setting.server.is_none() && registry.awaits_sweep() {
@@ -120,6 +124,7 @@ fn status(registry: &Registry, server: Option<&RunningServer>) -> Result<Status,
         open_uploads: stored.open_uploads,
         awaits_sweep: registry.awaits_sweep(),
         missing_blobs: registry.missing_blobs(),
+        doubts_clock: registry.doubts_clock(),
         reopenings: registry.reopenings(),
     })
 }

@@ -83,6 +83,8 @@ fn print_status(out: &mut impl Write, status: &Status) -> io::Result<()> {
     writeln!(out, "open uploads:    {}", status.open_uploads)?;
     writeln!(out, "missing blobs:   {}", status.missing_blobs)?;
     writeln!(out, "reopenings:      {}", status.reopenings)?;
+    let clock = if status.doubts_clock { "jumped ahead: nothing ends by time" } else { "trusted" };
+    writeln!(out, "clock:           {clock}")?;
     let sweep = if status.awaits_sweep { "under way, after an unclean stop" } else { "none" };
     writeln!(out, "search of files: {sweep}")
 }

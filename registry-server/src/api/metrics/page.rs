@@ -128,6 +128,8 @@ impl Page<'_> {
         self.counter("registry_reopenings", help, did.reopenings)?;
         let help = "How often a named blob was found absent or of the wrong length";
         self.counter("registry_missing_blobs", help, did.missing_blobs)?;
+        let help = "1 while the clock is doubted, since it jumped ahead";
+        self.gauge("registry_clock_doubted", help, u64::from(did.doubts_clock))?;
         self.gauge("registry_open_blobs", "Blobs that are kept open", did.open_blobs.entries as u64)?;
         let help = "Reads of blobs that found them open";
         self.counter("registry_open_blob_hits", help, did.open_blobs.hits)?;
