@@ -30,6 +30,7 @@ mod robot_limits;
 mod robots;
 mod routes;
 mod schema;
+mod scopes;
 mod search;
 mod session;
 mod stars;
@@ -49,7 +50,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
-use self::body::media_type;
+use self::body::form;
 use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
 pub(crate) use self::logs::event_line;
@@ -61,7 +62,6 @@ use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
 use crate::metrics::Route;
 use crate::v2::{harden, json_answer, keep_length_only};
-use crate::wire::query::Query;
 use crate::wire::secret::Secret;
 
 /// The largest body that is read, in bytes.
@@ -239,11 +239,7 @@ async fn routed(
 
 /// The CSRF token in a form, which a page without scripts sends.
 fn form_token(head: &Parts, bytes: &[u8]) -> Option<FormToken> {
-    if media_type(&head.headers) != "application/x-www-form-urlencoded" {
-        return None;
-    }
-    let form = Query::parse_form(std::str::from_utf8(bytes).ok()?).ok()?;
-    form.get(CSRF_FIELD).map(|token| FormToken(Secret::new(token)))
+    form(&head.headers, bytes)?.get(CSRF_FIELD).map(|token| FormToken(Secret::new(token)))
 }
 
 fn busy(busy: Busy) -> Response<Body> {

@@ -232,6 +232,31 @@ pub(crate) fn granted_in_organization(
     if is_organization { Ok(namespace) } else { Err(Error::NotAnOrganization(name.to_string())) }
 }
 
+/// The namespace of this name, whoever asks.
+///
+/// # Errors
+/// [`Error::NamespaceUnknown`].
+pub(crate) fn namespace_named(
+    rows: &impl Rows,
+    name: &NamespaceName,
+) -> Result<(NamespaceId, Namespace), Error> {
+    let unknown = || Error::NamespaceUnknown(name.to_string());
+    let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
+    Ok((id, namespace_row(rows, id)?))
+}
+
+/// As [`namespace_named`], if it is an organization.
+///
+/// # Errors
+/// [`Error::NotAnOrganization`] as well.
+pub(crate) fn organization_named(
+    rows: &impl Rows,
+    name: &NamespaceName,
+) -> Result<(NamespaceId, Namespace), Error> {
+    let (id, row) = namespace_named(rows, name)?;
+    if row.is_organization { Ok((id, row)) } else { Err(Error::NotAnOrganization(name.to_string())) }
+}
+
 /// A namespace row that must be there because an id led to it.
 pub(crate) fn namespace_row(rows: &impl Rows, namespace: NamespaceId) -> Result<Namespace, Error> {
     rows.get(&NAMESPACE, &namespace)?.ok_or(Error::Corrupt("namespace"))

@@ -233,11 +233,11 @@ pub(crate) fn is_superuser(settings: &Settings, user: &User) -> bool {
     is_named && !settings.readers.contains(&user.name)
 }
 
-/// Whether the actor may do `action`, which is about the whole registry.
+/// As [`account`], for who needs no account: the owner may do everything.
 ///
 /// # Errors
 /// [`Error::NotForCredential`], [`Error::NotSignedIn`], [`Error::CredentialRevoked`].
-pub(crate) fn check_registry(
+pub(crate) fn check_account(
     rows: &impl Rows,
     settings: &Settings,
     actor: &Actor,

@@ -6,7 +6,7 @@ use super::Registry;
 use crate::Error;
 use crate::access::{AccountAction, Actor, NamespaceAction, Principal, PrincipalId, TeamRole};
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
-use crate::model::authorize::{granted_in_organization, namespace_row};
+use crate::model::authorize::{granted_in_organization, namespace_named, namespace_row, organization_named};
 use crate::model::keys::{NamespaceId, TeamId};
 use crate::model::tables::{NAMESPACE, NAMESPACES, PUBLIC_NAMESPACES, TEAM_ROLES, USERS};
 use crate::model::{accounts, deletion, organizations, standing, teams};
@@ -39,11 +39,10 @@ impl Registry {
         name: &NamespaceName,
     ) -> Result<NamespaceId, Error> {
         let settings = &self.0.settings;
-        if standing::check_registry(rows, settings, actor, AccountAction::Rule).is_err() {
+        if standing::check_account(rows, settings, actor, AccountAction::Rule).is_err() {
             return granted_in_organization(rows, settings, actor, name, NamespaceAction::Administer);
         }
-        let (id, is_organization) = namespace_of(rows, name)?;
-        if is_organization { Ok(id) } else { Err(Error::NotAnOrganization(name.to_string())) }
+        Ok(organization_named(rows, name)?.0)
     }
 
     /// Refuses what would free a name to which the configuration gives power.
@@ -80,8 +79,8 @@ impl Registry {
     pub fn delete_user(&self, actor: &Actor, name: &str) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let id = user_named(txn, name)?;
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (id, _) = accounts::user_named(txn, name)?;
             self.end_account(txn, id)?;
             deletion::bury_namespace(txn, id.into())?;
             let metadata = json!({"username": name});
@@ -128,11 +127,8 @@ impl Registry {
     ) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let (at, is_organization) = namespace_of(txn, name)?;
-            if !is_organization {
-                return Err(Error::NotAnOrganization(name.to_string()));
-            }
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (at, _) = organization_named(txn, name)?;
             self.rename(txn, at, name.as_str(), new_name.as_str())?;
             let names = json!({"old_name": name.as_str(), "new_name": new_name.as_str(), "superuser": true});
             stamp.record_in(txn, 0, (at, new_name.as_str()), "org_change_name", &names)
@@ -192,9 +188,9 @@ impl Registry {
         let owners = TeamId(self.0.ids.fresh(&self.0.metadata)?);
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let (at, is_organization) = namespace_of(txn, name)?;
-            if !is_organization {
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (at, row) = namespace_named(txn, name)?;
+            if !row.is_organization {
                 self.make_organization(txn, PrincipalId(at.0))?;
             }
             let team = administrators(txn, at, owners)?;
@@ -202,7 +198,7 @@ impl Registry {
                 teams::add(txn, team, new_owner)?;
             }
             let metadata = json!({
-                "entity_id": at.0, "namespace": name.as_str(), "was_user": !is_organization, "superuser": true,
+                "entity_id": at.0, "namespace": name.as_str(), "was_user": !row.is_organization, "superuser": true,
             });
             stamp.record_in(txn, 0, (at, name.as_str()), "take_ownership", &metadata)
         })?;
@@ -250,18 +246,6 @@ impl Registry {
         self.0.wake.notify();
         Ok(())
     }
-}
-
-/// The namespace, and whether it is an organization.
-fn namespace_of(rows: &impl Rows, name: &NamespaceName) -> Result<(NamespaceId, bool), Error> {
-    let unknown = || Error::NamespaceUnknown(name.to_string());
-    let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
-    Ok((id, namespace_row(rows, id)?.is_organization))
-}
-
-fn user_named(rows: &impl Rows, name: &str) -> Result<PrincipalId, Error> {
-    let unknown = || Error::PrincipalUnknown(name.to_owned());
-    Ok(accounts::find(rows, name)?.ok_or_else(unknown)?.0)
 }
 
 /// A team of those who administer an organization; made of `fresh` if there is none.

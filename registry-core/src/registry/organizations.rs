@@ -12,12 +12,14 @@ use crate::access::{
     AccountAction, Actor, NamespaceAction, PrincipalId, TeamRole, Verdict, Who, decide_in_namespace,
 };
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
-use crate::model::authorize::{granted_in_namespace, granted_in_organization, namespace_row};
+use crate::model::authorize::{
+    granted_in_namespace, granted_in_organization, namespace_named, namespace_row,
+};
 use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
 use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::standing::{self, Standing};
-use crate::model::tables::{GRANTED, NAMESPACE, NAMESPACES, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
+use crate::model::tables::{GRANTED, NAMESPACE, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
 use crate::model::{accounts, grants, repositories, teams};
 use crate::oci::NamespaceName;
 
@@ -102,11 +104,9 @@ impl Registry {
     /// [`Error::NamespaceUnknown`], also for users' namespaces.
     pub fn organization(&self, actor: &Actor, name: &NamespaceName) -> Result<OrganizationInfo, Error> {
         self.0.metadata.read(|rows| {
-            let unknown = || Error::NamespaceUnknown(name.to_string());
-            let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
-            let row = namespace_row(rows, id)?;
+            let (id, row) = namespace_named(rows, name)?;
             if !row.is_organization {
-                return Err(unknown());
+                return Err(Error::NamespaceUnknown(name.to_string()));
             }
             let caller = standing::caller(rows, &self.0.settings, actor)?;
             let Standing { role, teams } = standing::in_namespace(rows, &caller, id)?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Registry;
 use super::accounts::AccountInfo;
 use crate::Error;
-use crate::access::{AccountAction, Actor, Credential, Principal, PrincipalId, Scopes, TokenId};
+use crate::access::{Actor, Credential, Principal, PrincipalId, Scopes, TokenId};
 use crate::metadata::key::Descending;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::namespace_row;
@@ -225,18 +225,6 @@ impl Registry {
                 txn.put(&TOKENS, id, &Token { accessed_ms: Some(now_ms), ..row });
             }
             Ok(())
-        })
-    }
-
-    /// The account of whoever does this as themselves; a superuser only as the credential lets them be one.
-    ///
-    /// # Errors
-    /// [`Error::NotSignedIn`], [`Error::NotForCredential`], [`Error::CredentialRevoked`].
-    pub fn own_account(&self, actor: &Actor, action: AccountAction) -> Result<AccountInfo, Error> {
-        self.0.metadata.read(|rows| {
-            let (id, user) = standing::account(rows, &self.0.settings, actor, action)?;
-            let rules = standing::caller(rows, &self.0.settings, actor)?.rules(&self.0.settings);
-            Ok(AccountInfo { is_superuser: rules, ..self.account_info(id, user) })
         })
     }
 }

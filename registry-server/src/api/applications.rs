@@ -15,7 +15,7 @@ use super::avatar::Avatar;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::operation::{Operation, Parameter, Scope};
+use super::operation::{NEXT_PAGE, Operation, Scope};
 use super::organizations::{self, organization};
 use super::routes::{Asked, Named};
 use super::schema::{AVATAR, Schema};
@@ -102,7 +102,6 @@ const NEW_TOKEN: Schema = Schema::Named(
     "NewApplicationToken",
     &Schema::Object(&[("name", Schema::Text), ("scope", Schema::Text)], &[("expiration", Schema::Whole)]),
 );
-const PAGED: &[Parameter] = &[("next_page", Schema::Text, "What the page before gave.")];
 
 /// What is answered here.
 pub(super) fn registered() -> Vec<Operation> {
@@ -131,7 +130,7 @@ pub(super) fn registered() -> Vec<Operation> {
         .gives(APPLICATION)
         .internal(),
         Operation::get(TOKENS_AT, "listApplicationTokens", tokens, "The tokens of an application.")
-            .query(PAGED)
+            .query(&[NEXT_PAGE])
             .gives(TOKENS),
         Operation::post(
             TOKENS_AT,
@@ -144,7 +143,7 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::delete(TOKEN_AT, "revokeApplicationToken", revoke_token, "Revokes a token."),
     ];
     let mut all: Vec<Operation> =
-        operations.into_iter().map(|operation| operation.scope(Scope::OrgAdmin)).collect();
+        operations.into_iter().map(|operation| operation.scope(Scope::OrganizationAdmin)).collect();
     let public =
         Operation::get("/api/v1/app/{client_id}", "getApplicationInformation", public, "An application.");
     all.push(public.gives(PUBLIC));

@@ -7,6 +7,7 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::wire::query::Query;
 use crate::wire::secret::Secret;
 
 /// How much of a value an error repeats, in characters.
@@ -199,6 +200,14 @@ impl std::fmt::Debug for Fields {
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+/// The pairs of a form; none if the body is something else.
+pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Option<Query> {
+    if media_type(headers) != "application/x-www-form-urlencoded" {
+        return None;
+    }
+    Query::parse_form(std::str::from_utf8(body).ok()?).ok()
 }
 
 fn mistyped(value: &Value, expected: &str) -> ApiError {

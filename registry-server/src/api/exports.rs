@@ -53,9 +53,9 @@ pub(super) fn registered() -> Vec<Operation> {
     let operations = [
         Operation::post(OWN, "exportUserLogs", own, "Exports the caller's log.").scope(Scope::UserAdmin),
         Operation::post(ORG, "exportOrgLogs", of_organization, "Exports an organization's log.")
-            .scope(Scope::OrgAdmin),
+            .scope(Scope::OrganizationAdmin),
         Operation::post(REPOSITORY, "exportRepoLogs", of_repository, "Exports a repository's log.")
-            .scope(Scope::RepoAdmin),
+            .scope(Scope::RepositoryAdmin),
     ];
     operations.into_iter().map(|operation| operation.query(DAYS).may_take(WANTED).gives(BEGUN)).collect()
 }

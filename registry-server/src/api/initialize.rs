@@ -9,15 +9,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use hyper::HeaderMap;
-use hyper::StatusCode;
-use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, StatusCode};
 use registry_core::oci::NamespaceName;
 use registry_core::{Actor, Error, NewUser, Principal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::applications::{fresh_secret, fresh_token};
+use super::body::media_type;
 use super::cookie::Cookie;
 use super::operation::Operation;
 use super::refused;
@@ -157,9 +156,7 @@ async fn automation(app: &Arc<App>, principal: Principal) -> Result<Secret, Answ
 }
 
 fn parsed(headers: &HeaderMap, body: &[u8]) -> Result<Wanted, Answer> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let media_type = content_type.split(';').next().unwrap_or("").trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+    if media_type(headers) != "application/json" {
         return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"));
     }
     serde_json::from_slice(body).map_err(|cause| refused(StatusCode::BAD_REQUEST, &cause.to_string()))

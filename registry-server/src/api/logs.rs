@@ -15,7 +15,7 @@ use super::avatar::Avatar;
 use super::caller::Caller;
 use super::date;
 use super::error::ApiError;
-use super::operation::{Operation, Parameter, Scope};
+use super::operation::{NEXT_PAGE, Operation, Parameter, Scope};
 use super::organizations::organization;
 use super::repositories::repository;
 use super::routes::{Asked, Named};
@@ -32,7 +32,7 @@ const RANGE: &[Parameter] = &[
     ("starttime", Schema::Text, "The first day, as MM/DD/YYYY in UTC."),
     ("endtime", Schema::Text, "The last day, as MM/DD/YYYY in UTC."),
     ("performer", Schema::Text, "Only what this user or robot did."),
-    ("next_page", Schema::Text, "What the page before gave."),
+    NEXT_PAGE,
 ];
 const PERSON: Schema = Schema::Object(
     &[("kind", Schema::OneOf(&["user", "org"])), ("name", Schema::Text), ("avatar", AVATAR)],
@@ -76,18 +76,18 @@ pub(super) fn registered() -> Vec<Operation> {
         "listOrgLogs",
         "getAggregateOrgLogs",
         in_organization,
-        Scope::OrgAdmin
+        Scope::OrganizationAdmin
     );
     let of_repositories = both_forms!(
         "/api/v1/repository/{repository}",
         "listRepoLogs",
         "getAggregateRepoLogs",
         in_repository,
-        Scope::RepoAdmin
+        Scope::RepositoryAdmin
     );
     let own = both_forms!("/api/v1/user", "listUserLogs", "getAggregateUserLogs", own, Scope::UserAdmin);
     let all =
-        both_forms!("/api/v1/superuser", "listAllLogs", "listAllAggregateLogs", everywhere, Scope::SuperUser);
+        both_forms!("/api/v1/superuser", "listAllLogs", "listAllAggregateLogs", everywhere, Scope::Superuser);
     let all = all.map(Operation::fresh);
     [of_organizations, of_repositories, own, all].into_iter().flatten().collect()
 }
@@ -247,7 +247,7 @@ async fn everywhere<const COUNTS: bool>(
 
 async fn check_superuser(app: &Arc<App>, caller: &Caller) -> Result<(), ApiError> {
     let (_, actor) = caller.freshly_signed_in()?;
-    Ok(app.ask(move |registry| registry.check_registry(&actor, AccountAction::Inspect)).await?)
+    Ok(app.ask(move |registry| registry.check_account(&actor, AccountAction::Inspect)).await?)
 }
 
 /// `GET /api/v1/repository/<repository>/logs` and `…/aggregatelogs`.

@@ -88,14 +88,14 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get(ORG, "getOrganization", get, "An organization, as the caller sees it.")
             .gives(ORGANIZATION),
         Operation::put(ORG, "changeOrganizationDetails", change, "Changes an organization.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .takes(CHANGE)
             .gives(ORGANIZATION),
         Operation::delete(ORG, "deleteAdminedOrganization", delete, "Deletes an organization.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .fresh(),
         Operation::get(MEMBERS_AT, "getOrganizationMembers", members, "Who is in an organization's teams.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .gives(MEMBERS),
         Operation::get(
             COLLABORATORS_AT,
@@ -103,13 +103,13 @@ pub(super) fn registered() -> Vec<Operation> {
             collaborators,
             "Users outside its teams.",
         )
-        .scope(Scope::OrgAdmin)
+        .scope(Scope::OrganizationAdmin)
         .gives(COLLABORATORS),
         Operation::get(MEMBER_AT, "getOrganizationMember", one_member, "A member of an organization.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .gives(MEMBER),
         Operation::delete(MEMBER_AT, "removeOrganizationMember", remove_member, "Takes a member out.")
-            .scope(Scope::OrgAdmin),
+            .scope(Scope::OrganizationAdmin),
     ]
 }
 

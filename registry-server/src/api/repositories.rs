@@ -80,22 +80,23 @@ pub(super) fn registered() -> Vec<Operation> {
     ];
     let mut all = vec![
         Operation::post(ALL, "createRepo", create, "Creates a repository.")
-            .scope(Scope::RepoCreate)
+            .scope(Scope::RepositoryCreate)
             .takes(NEW)
             .status(201)
             .gives(CREATED),
         Operation::get(ALL, "listRepos", list::list, "The repositories that the caller sees.")
-            .scope(Scope::RepoRead)
+            .scope(Scope::RepositoryRead)
             .query(list::LISTED)
             .gives(list::ROWS),
-        Operation::get(ONE, "getRepo", get, "A repository.").scope(Scope::RepoRead).gives(VIEW),
+        Operation::get(ONE, "getRepo", get, "A repository.").scope(Scope::RepositoryRead).gives(VIEW),
         Operation::put(ONE, "updateRepo", describe, "Says something of a repository.")
-            .scope(Scope::RepoWrite)
+            .scope(Scope::RepositoryWrite)
             .takes(DESCRIPTION)
             .gives(SUCCESS),
-        Operation::delete(ONE, "deleteRepository", delete, "Deletes a repository.").scope(Scope::RepoAdmin),
+        Operation::delete(ONE, "deleteRepository", delete, "Deletes a repository.")
+            .scope(Scope::RepositoryAdmin),
         Operation::post(RENAME_AT, "renameRepo", rename, "Gives a repository another path in its namespace.")
-            .scope(Scope::RepoAdmin)
+            .scope(Scope::RepositoryAdmin)
             .takes(RENAME)
             .gives(CREATED),
         Operation::post(
@@ -104,15 +105,15 @@ pub(super) fn registered() -> Vec<Operation> {
             set_visibility,
             "Opens or closes a repository.",
         )
-        .scope(Scope::RepoAdmin)
+        .scope(Scope::RepositoryAdmin)
         .takes(CHANGE_VISIBILITY)
         .gives(SUCCESS),
         Operation::put(STATE_AT, "changeRepoState", set_state, "Lets a repository take content, or not.")
-            .scope(Scope::RepoAdmin)
+            .scope(Scope::RepositoryAdmin)
             .takes(CHANGE_STATE)
             .gives(SUCCESS),
     ];
-    all.extend(gone.map(|operation| operation.scope(Scope::RepoAdmin).status(410).gives(REFUSAL)));
+    all.extend(gone.map(|operation| operation.scope(Scope::RepositoryAdmin).status(410).gives(REFUSAL)));
     all
 }
 

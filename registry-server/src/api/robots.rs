@@ -104,7 +104,7 @@ pub(super) fn registered() -> Vec<Operation> {
     let in_organizations = operations_on_robots!(
         "/api/v1/organization/{orgname}",
         list,
-        Scope::OrgAdmin,
+        Scope::OrganizationAdmin,
         "getOrgRobots",
         "getOrgRobot",
         "createOrgRobot",

@@ -15,7 +15,7 @@ use super::avatar::Avatar;
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::error::{ApiError, Problem};
-use super::operation::{Operation, Parameter, Scope};
+use super::operation::{NEXT_PAGE, Operation, Parameter, Scope};
 use super::organizations::organization;
 use super::routes::{Asked, Named};
 use super::schema::{AVATAR, Schema};
@@ -78,10 +78,8 @@ const SIZE: Schema = Schema::Object(
     ],
     &[],
 );
-const PAGED: &[Parameter] = &[
-    ("limit", Schema::Whole, "Rows of a page, at most 100; without it all are listed."),
-    ("next_page", Schema::Text, "What the page before gave."),
-];
+const PAGED: &[Parameter] =
+    &[("limit", Schema::Whole, "Rows of a page, at most 100; without it all are listed."), NEXT_PAGE];
 const USERS_PAGED: &[Parameter] = &[
     ("disabled", Schema::Flag, "Whether disabled users are listed; they are unless this is false."),
     PAGED[0],
@@ -124,7 +122,7 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get("/api/v1/superuser/changelog", "getChangeLog", changelog, "What changed when.")
             .gives(Schema::Object(&[("log", Schema::Text)], &[])),
     ];
-    operations.into_iter().map(|operation| operation.scope(Scope::SuperUser).fresh()).collect()
+    operations.into_iter().map(|operation| operation.scope(Scope::Superuser).fresh()).collect()
 }
 
 /// A page that was asked for: after what, and how many rows; all of them if no number was asked for.
@@ -184,7 +182,7 @@ fn missing(error: Error) -> ApiError {
 /// Whether the caller may do this, asked before anything costly is done for them.
 async fn check(app: &Arc<App>, caller: &Caller, action: AccountAction) -> Result<(), ApiError> {
     let actor = caller.actor();
-    Ok(app.ask(move |registry| registry.check_registry(&actor, action)).await?)
+    Ok(app.ask(move |registry| registry.check_account(&actor, action)).await?)
 }
 
 /// `GET /api/v1/superuser/users`.
@@ -311,7 +309,7 @@ async fn rename_organization(
     let (actor, name) = (caller.actor(), organization(&name)?);
     let new_name = fields.optional_text("name")?.map(new_name).transpose()?;
     let renamed = app.call(move |registry| {
-        registry.check_registry(&actor, AccountAction::Rule)?;
+        registry.check_account(&actor, AccountAction::Rule)?;
         let wanted = new_name.unwrap_or_else(|| name.clone());
         if wanted != name {
             registry.rename_organization(&actor, &name, &wanted)?;
@@ -330,7 +328,7 @@ async fn delete_organization(
     caller.freshly_signed_in()?;
     let (actor, name) = (caller.actor(), organization(&name)?);
     let deleted = app.call(move |registry| {
-        registry.check_registry(&actor, AccountAction::Rule)?;
+        registry.check_account(&actor, AccountAction::Rule)?;
         registry.delete_organization(&actor, &name)
     });
     deleted.await?;
@@ -355,7 +353,7 @@ async fn size(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, A
     caller.freshly_signed_in()?;
     let actor = caller.actor();
     let stored = app.call(move |registry| {
-        registry.check_registry(&actor, AccountAction::Inspect)?;
+        registry.check_account(&actor, AccountAction::Inspect)?;
         registry.stored()
     });
     let size_bytes = stored.await?.blob_bytes;
