@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
@@ -41,6 +41,18 @@ pub(super) struct AuthorizationRequest {
     has_scopes: bool,
     pub(super) response_type: String,
     pub(super) state: Option<String>,
+}
+
+/// From a form, whose CSRF token was checked where somebody is signed in.
+impl FromRequest<Arc<App>> for AuthorizationRequest {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (origin, headers) = (request.extensions().get::<Origin>().cloned(), request.headers().clone());
+        let body = Bytes::from_request(request, app).await.map_err(|_| invalid())?;
+        let form = form(&headers, &body);
+        form.zip(origin).and_then(|(form, origin)| Self::of(&form, &origin)).ok_or_else(invalid)
+    }
 }
 
 impl AuthorizationRequest {
@@ -159,15 +171,9 @@ pub(super) async fn authorize(
 /// `POST /oauth/authorizeapp`: the caller allows it.
 pub(super) async fn allow(
     State(app): State<Arc<App>>,
-    Extension(origin): Extension<Origin>,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: AuthorizationRequest,
 ) -> Result<Response, ApiError> {
-    let form = form(&headers, &body);
-    let Some(asked) = form.and_then(|form| AuthorizationRequest::of(&form, &origin)) else {
-        return Ok(invalid());
-    };
     match asked.check(&app, &caller).await {
         Err(refusal) => refusal,
         Ok(_) => asked.grant(&app, &caller).await,
@@ -177,15 +183,9 @@ pub(super) async fn allow(
 /// `POST /oauth/denyapp`: the caller does not.
 pub(super) async fn deny(
     State(app): State<Arc<App>>,
-    Extension(origin): Extension<Origin>,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: AuthorizationRequest,
 ) -> Result<Response, ApiError> {
-    let form = form(&headers, &body);
-    let Some(asked) = form.and_then(|form| AuthorizationRequest::of(&form, &origin)) else {
-        return Ok(invalid());
-    };
     match asked.check(&app, &caller).await {
         Err(refusal) => refusal,
         Ok(_) => Ok(asked.back(&[("error", "access_denied")], "")),
