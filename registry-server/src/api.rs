@@ -143,6 +143,12 @@ fn date(ms: u64) -> String {
     moment.strftime("%a, %d %b %Y %H:%M:%S -0000").to_string()
 }
 
+/// A moment in ISO 8601 with microseconds, as Quay writes those of tokens.
+fn iso(ms: u64) -> String {
+    let moment = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
 /// Answers a request through the routes.
 pub(crate) async fn answer(
     app: &App,

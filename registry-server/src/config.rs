@@ -7,6 +7,7 @@
 mod document;
 mod edge;
 mod known;
+mod storage;
 mod units;
 
 use std::collections::BTreeSet;
@@ -17,19 +18,16 @@ use std::sync::Arc;
 use registry_core::oci::NamespaceName;
 use registry_core::{Audited, Settings};
 
-use self::document::{Document, Value};
+use self::document::Document;
 use crate::admission::AdmissionLimits;
 use crate::app::{ApiOptions, Options};
-use crate::origin::{AddressBlock, Origins};
+use crate::origin::Origins;
 use crate::outbound::Outbound;
-use crate::wire::secret::Secret;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX_BYTES: usize = 1 << 20;
 /// Quay pages by at least this many entries, whatever `V2_PAGINATION_SIZE` says.
 const PAGE_MIN: u64 = 100;
-/// The shortest token for `/metrics`, in characters.
-const METRICS_TOKEN_MIN: usize = 16;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +132,7 @@ impl Config {
 
     fn of(document: &mut Document) -> Result<Self, ConfigError> {
         let base = Self::without_file();
-        authentication(document)?;
+        edge::authentication(document)?;
         let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
         let settings = settings(document, base.settings, has_superusers)?;
         let tls_ends_in_front = document.flag("EXTERNAL_TLS_TERMINATION", false)?;
@@ -142,7 +140,7 @@ impl Config {
             library: document.text("LIBRARY_NAMESPACE")?.map_or(Ok(library()), |(line, name)| {
                 name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
             })?,
-            origins: origins(document, tls_ends_in_front)?,
+            origins: edge::origins(document, tls_ends_in_front)?,
             page_size: match document.number("V2_PAGINATION_SIZE")? {
                 Some(size) => usize::try_from(size.max(PAGE_MIN)).unwrap_or(base.options.page_size),
                 None => base.options.page_size,
@@ -154,7 +152,7 @@ impl Config {
             session_cookie_secure: document.flag("SESSION_COOKIE_SECURE", false)?,
             api: api(document, has_superusers)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
-            metrics_token: metrics_token(document)?,
+            metrics_token: edge::metrics_token(document)?,
             admission: edge::admission(document, base.options.admission)?,
             log_export: document.flag("FEATURE_LOG_EXPORT", true)?,
             outbound: edge::outbound(document)?,
@@ -166,7 +164,7 @@ impl Config {
             Some((_, format)) if format == "json" => LogFormat::Json,
             Some((line, other)) => return Err(document.wrong(line, "LOG_FORMAT", "text or json", &other)),
         };
-        let storage_path = storage_path(document)?;
+        let storage_path = storage::storage_path(document)?;
         let setup_code = false;
         Ok(Self { settings, options, audit_stream, storage_path, log_format, setup_code, tls_ends_in_front })
     }
@@ -234,124 +232,11 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
 fn api(document: &mut Document, super_users: bool) -> Result<ApiOptions, ConfigError> {
     Ok(ApiOptions {
         browser_calls_xhr_only: document.flag("BROWSER_API_CALLS_XHR_ONLY", true)?,
-        cors_origins: cors_origins(document)?,
+        cors_origins: edge::cors_origins(document)?,
         direct_login: document.flag("FEATURE_DIRECT_LOGIN", true)?,
         partial_user_autocomplete: document.flag("FEATURE_PARTIAL_USER_AUTOCOMPLETE", true)?,
         super_users,
     })
-}
-
-/// Sites as browsers name them: a scheme and a host.
-fn cors_origins(document: &mut Document) -> Result<Vec<String>, ConfigError> {
-    const KEY: &str = "CORS_ORIGIN";
-    let mut sites = Vec::new();
-    for (line, site) in document.text_or_texts(KEY)? {
-        let host = site.strip_prefix("https://").or_else(|| site.strip_prefix("http://"));
-        if !host.is_some_and(crate::origin::is_host) {
-            return Err(document.wrong(line, KEY, "sites such as https://console.lab", &site));
-        }
-        sites.push(site);
-    }
-    Ok(sites)
-}
-
-/// A token that could be guessed, or could not be sent, is refused. It is not repeated in the error.
-fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError> {
-    const KEY: &str = "METRICS_TOKEN";
-    match document.text(KEY)? {
-        Some((line, token))
-            if token.len() < METRICS_TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            let expected = format!("at least {METRICS_TOKEN_MIN} visible ASCII characters");
-            Err(document.wrong(line, KEY, &expected, "something else"))
-        }
-        token => Ok(token.map(|(_, token)| Secret::new(token))),
-    }
-}
-
-/// Accounts are the registry's own: another backend would leave everybody out.
-fn authentication(document: &mut Document) -> Result<(), ConfigError> {
-    match document.text("AUTHENTICATION_TYPE")? {
-        Some((line, other)) if other != "Database" => {
-            Err(document.wrong(line, "AUTHENTICATION_TYPE", "Database", &other))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn origins(document: &mut Document, tls_ends_in_front: bool) -> Result<Origins, ConfigError> {
-    let preferred = match document.text("PREFERRED_URL_SCHEME")? {
-        None => None,
-        Some((_, scheme)) if scheme == "http" || scheme == "https" => Some(scheme),
-        Some((line, other)) => {
-            return Err(document.wrong(line, "PREFERRED_URL_SCHEME", "http or https", &other));
-        }
-    };
-    let host = match document.text("SERVER_HOSTNAME")? {
-        None => None,
-        Some((_, host)) if crate::origin::is_host(&host) => Some(host),
-        Some((line, other)) => {
-            return Err(document.wrong(
-                line,
-                "SERVER_HOSTNAME",
-                "a host name, with a port if need be",
-                &other,
-            ));
-        }
-    };
-    let mut trusted_proxies = Vec::new();
-    for (line, block) in document.texts("TRUSTED_PROXIES")? {
-        let parsed: Option<AddressBlock> = AddressBlock::parse(&block);
-        trusted_proxies.push(parsed.ok_or_else(|| {
-            document.wrong(line, "TRUSTED_PROXIES", "an address or a block such as 10.0.0.0/8", &block)
-        })?);
-    }
-    // The preferred scheme belongs to the configured host: alone it says nothing of how this client came.
-    let scheme =
-        preferred.filter(|_| host.is_some()).or_else(|| tls_ends_in_front.then(|| "https".to_owned()));
-    Ok(Origins { scheme, host, trusted_proxies })
-}
-
-/// `DISTRIBUTED_STORAGE_CONFIG` names locations; the one preferred, or the only one, must be a directory.
-fn storage_path(document: &mut Document) -> Result<Option<PathBuf>, ConfigError> {
-    const KEY: &str = "DISTRIBUTED_STORAGE_CONFIG";
-    let preferred = document.texts("DISTRIBUTED_STORAGE_PREFERENCE")?.into_iter().next();
-    let Some((line, value)) = document.take(KEY) else { return Ok(None) };
-    let Value::Map(locations) = value else {
-        return Err(document.wrong(line, KEY, "a map of locations", &value.to_string()));
-    };
-    let location = match &preferred {
-        Some((_, name)) => locations.iter().find(|(location, _, _)| location == name),
-        None if locations.len() > 1 => {
-            let expected = "one location, or DISTRIBUTED_STORAGE_PREFERENCE to choose among them";
-            return Err(document.wrong(line, KEY, expected, &format!("{} locations", locations.len())));
-        }
-        None => locations.first(),
-    };
-    let Some((name, line, location)) = location else {
-        let found = preferred.map_or("none".to_owned(), |(_, name)| format!("no location {name}"));
-        return Err(document.wrong(line, KEY, "a location", &found));
-    };
-    local_path(location).map(Some).map_err(|found| {
-        document.wrong(*line, KEY, &format!("{name}: [LocalStorage, {{storage_path: DIRECTORY}}]"), &found)
-    })
-}
-
-/// The path in `[LocalStorage, {storage_path: …}]`, or what was found in its place.
-fn local_path(location: &Value) -> Result<PathBuf, String> {
-    let Value::List(parts) = location else { return Err(location.to_string()) };
-    match parts.as_slice() {
-        [(_, Value::Text(engine)), (_, Value::Map(parameters))] if engine == "LocalStorage" => {
-            let path = parameters.iter().find(|(name, _, _)| name == "storage_path");
-            match path {
-                Some((_, _, Value::Text(path))) => Ok(PathBuf::from(path)),
-                Some((_, _, other)) => Err(format!("storage_path {other}")),
-                None => Err("no storage_path".to_owned()),
-            }
-        }
-        [(_, Value::Text(engine)), ..] => Err(format!("engine {engine}")),
-        _ => Err(location.to_string()),
-    }
 }
 
 #[cfg(test)]
