@@ -52,6 +52,27 @@ pub struct Options {
     pub outbound: Outbound,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            library: "library".parse().expect("invariant: a plain word is a namespace"),
+            origins: Origins::default(),
+            page_size: 1000,
+            referrers_api: true,
+            user_initialize: false,
+            user_creation: true,
+            user_rename: false,
+            session_cookie_secure: false,
+            api: ApiOptions::default(),
+            log_requests: false,
+            metrics_token: None,
+            admission: AdmissionLimits::default(),
+            log_export: true,
+            outbound: Outbound::default(),
+        }
+    }
+}
+
 /// What `/api/v1` is set to.
 #[derive(Clone, Debug)]
 pub struct ApiOptions {

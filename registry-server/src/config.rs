@@ -15,14 +15,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use registry_core::oci::NamespaceName;
 use registry_core::{Audited, Settings};
 
 use self::document::Document;
-use crate::admission::AdmissionLimits;
 use crate::app::{ApiOptions, Options};
-use crate::origin::Origins;
-use crate::outbound::Outbound;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX_BYTES: usize = 1 << 20;
@@ -83,22 +79,7 @@ impl Config {
     pub fn without_file() -> Self {
         Self {
             settings: Settings::default(),
-            options: Options {
-                library: library(),
-                origins: Origins::default(),
-                page_size: 1000,
-                referrers_api: true,
-                user_initialize: false,
-                user_creation: true,
-                user_rename: false,
-                session_cookie_secure: false,
-                api: ApiOptions::default(),
-                log_requests: false,
-                metrics_token: None,
-                admission: AdmissionLimits::default(),
-                log_export: true,
-                outbound: Outbound::default(),
-            },
+            options: Options::default(),
             audit_stream: None,
             storage_path: None,
             log_format: LogFormat::Text,
@@ -137,9 +118,12 @@ impl Config {
         let settings = settings(document, base.settings, has_superusers)?;
         let tls_ends_in_front = document.flag("EXTERNAL_TLS_TERMINATION", false)?;
         let options = Options {
-            library: document.text("LIBRARY_NAMESPACE")?.map_or(Ok(library()), |(line, name)| {
-                name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
-            })?,
+            library: document.text("LIBRARY_NAMESPACE")?.map_or(
+                Ok(base.options.library),
+                |(line, name)| {
+                    name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
+                },
+            )?,
             origins: edge::origins(document, tls_ends_in_front)?,
             page_size: match document.number("V2_PAGINATION_SIZE")? {
                 Some(size) => usize::try_from(size.max(PAGE_MIN)).unwrap_or(base.options.page_size),
@@ -168,10 +152,6 @@ impl Config {
         let setup_code = false;
         Ok(Self { settings, options, audit_stream, storage_path, log_format, setup_code, tls_ends_in_front })
     }
-}
-
-fn library() -> NamespaceName {
-    "library".parse().expect("invariant: a plain word is a namespace")
 }
 
 fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Result<Settings, ConfigError> {
