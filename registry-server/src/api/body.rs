@@ -47,7 +47,7 @@ impl Fields {
     /// # Errors
     /// 400 `invalid_request` if it is missing or no text.
     pub(super) fn text(&self, key: &str) -> Result<&str, ApiError> {
-        self.optional_text(key)?.ok_or_else(|| ApiError::invalid(format!("'{key}' is a required property")))
+        self.optional_text(key)?.ok_or_else(|| required(key))
     }
 
     /// A text that may be left out.
@@ -122,8 +122,7 @@ impl Fields {
     /// # Errors
     /// 400 `invalid_request` if it is missing or something else.
     pub(super) fn object(&self, key: &str) -> Result<Self, ApiError> {
-        let missing = || ApiError::invalid(format!("'{key}' is a required property"));
-        self.optional_fields(key)?.ok_or_else(missing)
+        self.optional_fields(key)?.ok_or_else(|| required(key))
     }
 
     /// A whole number that may be left out.
@@ -150,6 +149,14 @@ impl Fields {
         let list = value.as_array().ok_or_else(|| mistyped(value, "array"))?;
         let text = |entry: &Value| entry.as_str().map(str::to_owned).ok_or_else(|| mistyped(entry, "string"));
         list.iter().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of texts that has to be there.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is missing or something else.
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, ApiError> {
+        self.optional_texts(key)?.ok_or_else(|| required(key))
     }
 
     /// Whether a key is there, be it null.
@@ -208,6 +215,10 @@ pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Option<Query> {
         return None;
     }
     Query::parse_form(std::str::from_utf8(body).ok()?).ok()
+}
+
+fn required(key: &str) -> ApiError {
+    ApiError::invalid(format!("'{key}' is a required property"))
 }
 
 fn mistyped(value: &Value, expected: &str) -> ApiError {

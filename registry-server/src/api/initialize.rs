@@ -120,12 +120,8 @@ async fn initialized(
     // It is accepted wherever Quay's encrypted one would be.
     let mut answer =
         json!({ "username": wanted.username, "email": email, "encrypted_password": wanted.password });
-    let user = NewUser {
-        name,
-        email: email.clone(),
-        password_hash: hashed(app, Secret::new(wanted.password)).await?,
-        is_superuser,
-    };
+    let password_hash = hashed(app, Secret::new(wanted.password)).await?;
+    let user = NewUser { name, email, password_hash, is_superuser };
     let created = app.call(move |registry| {
         let id = registry.create_first_user(&user)?;
         // A fresh account is of the first generation.
@@ -135,9 +131,18 @@ async fn initialized(
     if wants_token {
         answer["access_token"] = json!(automation(app, principal).await?.expose());
     }
+    signed_in(app, origin, principal, Json(answer).into_response()).await
+}
+
+/// The answer, with a session of the new user's.
+async fn signed_in(
+    app: &Arc<App>,
+    origin: &Origin,
+    principal: Principal,
+    mut response: Response,
+) -> Result<Response, Answer> {
     let begun = app.call(move |registry| registry.begin_session(&principal, None)).await;
     let (id, session) = begun.map_err(|error| failed(&error))?;
-    let mut response = Json(answer).into_response();
     let cookie = Cookie::Session(id).set(is_secure(app, origin), Some(session.expires_ms));
     set_cookie(&mut response, cookie);
     Ok(response)
