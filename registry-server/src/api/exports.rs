@@ -1,32 +1,33 @@
 //! `…/exportlogs`, and `GET /exportedlogs/<id>`: logs as a file, written in the background and fetched by an id that
 //! nobody can guess.
 
-mod task;
-
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use registry_core::oci::NamespaceName;
-use registry_core::{Actor, BlobReader, Error, EventQuery, EventScope};
-use serde_json::json;
+use registry_core::{Actor, BlobReader, Error, EventQuery, EventScope, Export, Observed, Registry};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
-use self::task::Task;
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::error::ApiError;
-use super::logs::Range;
-use super::message;
+use super::logs::{self, Range};
 use super::operation::{Operation, Parameter, Scope};
 use super::organizations::organization;
 use super::repositories::repository;
 use super::routes::{Asked, Named};
 use super::schema::Schema;
-use crate::app::App;
+use super::{date, message};
+use crate::app::{App, lane_failed};
+use crate::lanes::Lane;
 use crate::listener::{BlobStream, Body, Outbox};
 use crate::origin::Origin;
 use crate::outbound::{Outbound, OutboundError, Target};
@@ -161,6 +162,112 @@ async fn callback(outbound: &Outbound, fields: &Fields) -> Result<Option<Target>
     let target = Target::parse(url).map_err(refused)?;
     outbound.resolve(&target).await.map_err(refused)?;
     Ok(Some(target))
+}
+
+/// An export that goes on in the background. It holds parts of the server and never the whole, which a stop waits for.
+struct Task {
+    registry: Registry,
+    lane: Lane,
+    outbound: Outbound,
+    exporting: Arc<Semaphore>,
+    actor: Actor,
+    query: EventQuery,
+    callback: Option<Target>,
+    url: String,
+}
+
+/// Sets the flag when the task is dropped, as a stop does, so that the thread that writes gives up.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    async fn run(self, export: Export) {
+        let written = self.write(export).await;
+        let message = match &written {
+            Ok(()) => None,
+            Err(Error::GivenUp) => return,
+            Err(cause) => {
+                tracing::warn!(%cause, "logs could not be exported");
+                Some("the export could not be written".to_owned())
+            }
+        };
+        let told = self.tell(message.is_none()).await;
+        self.record(message.or(told));
+    }
+
+    /// One export is written at a time.
+    async fn write(&self, export: Export) -> Result<(), Error> {
+        let _turn = self.exporting.acquire().await.map_err(|_| Error::GivenUp)?;
+        let flag = Arc::new(AtomicBool::new(true));
+        let (registry, wanted) = (self.registry.clone(), Wanted(Arc::clone(&flag)));
+        let writing = self.lane.run(move || {
+            let shown = |event: &_| logs::view(event, false);
+            registry.write_export(export, &shown, &|| flag.load(Ordering::Relaxed)).map(drop)
+        });
+        let written = writing.await.unwrap_or_else(|failure| Err(lane_failed(&failure)));
+        drop(wanted);
+        written
+    }
+
+    /// Tells whoever wants to be told; gives what went wrong with that.
+    async fn tell(&self, is_written: bool) -> Option<String> {
+        let target = self.callback.as_ref()?;
+        let (namespace, repository) = self.names();
+        let mut body = json!({
+            "start_time": date(self.query.from_ms),
+            "end_time": date(self.query.until_ms),
+            "namespace": namespace,
+            "repository": repository,
+            "status": if is_written { "success" } else { "failed" },
+        });
+        if is_written {
+            let id = self.url.rsplit('/').next().unwrap_or_default();
+            body["export_id"] = id.into();
+            body["exported_data_url"] = self.url.as_str().into();
+        }
+        match self.outbound.post_json(target, Bytes::from(body.to_string())).await {
+            Ok(status) if status.is_success() => None,
+            Ok(status) => Some(format!("the callback was answered with {status}")),
+            Err(cause) => {
+                tracing::warn!(%cause, callback = target.shown(), "an export could not be told of");
+                Some("the callback could not be reached".to_owned())
+            }
+        }
+    }
+
+    fn names(&self) -> (String, Option<String>) {
+        match &self.query.scope {
+            EventScope::Namespace(name) => (name.to_string(), None),
+            EventScope::Repository(name) => (name.namespace().to_owned(), Some(name.path().to_owned())),
+            EventScope::All => (String::new(), None),
+        }
+    }
+
+    /// The event of it, without the id: whoever reads the log later must not fetch the export.
+    fn record(&self, failure: Option<String>) {
+        let (namespace, repository) = self.names();
+        let mut metadata = json!({ "date/time": date(self.registry.now_ms()), "email": Value::Null });
+        metadata["url"] = self.callback.as_ref().map(Target::shown).into();
+        if let Some(repository) = &repository {
+            metadata["repo"] = repository.as_str().into();
+        }
+        let kind = if failure.is_some() { "export_logs_failure" } else { "export_logs_success" };
+        if let Some(message) = failure {
+            metadata["message"] = message.into();
+        }
+        self.registry.record_event(Observed {
+            kind: kind.to_owned(),
+            actor: self.actor.clone(),
+            namespace: Some(namespace),
+            repository,
+            metadata: metadata.to_string(),
+        });
+    }
 }
 
 /// Answers a request for an export, to whoever has its id. It is sent as it is read.
