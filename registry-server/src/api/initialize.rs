@@ -120,8 +120,12 @@ async fn initialized(
     // It is accepted wherever Quay's encrypted one would be.
     let mut answer =
         json!({ "username": wanted.username, "email": email, "encrypted_password": wanted.password });
-    let password_hash = hashed(app, Secret::new(wanted.password)).await?;
-    let user = NewUser { name, email, password_hash, is_superuser };
+    let user = NewUser {
+        name,
+        email: email.clone(),
+        password_hash: hashed(app, Secret::new(wanted.password)).await?,
+        is_superuser,
+    };
     let created = app.call(move |registry| {
         let id = registry.create_first_user(&user)?;
         // A fresh account is of the first generation.
