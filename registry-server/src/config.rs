@@ -18,6 +18,8 @@ use std::sync::Arc;
 use registry_core::{Audited, Settings};
 
 use self::document::Document;
+#[cfg(test)]
+pub(crate) use self::known::UNDERSTOOD;
 use crate::app::{ApiOptions, Options};
 
 /// The largest file that is read, in bytes.

@@ -2,7 +2,7 @@
 
 /// Every key that is understood: its name, its default, and what it means. The table in `docs/configuration.md` says the
 /// same; a test compares them.
-pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
+pub(crate) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     (
         "ACTION_LOG_AUDIT_DELETE_FAILURES",
         "false",
