@@ -1,8 +1,10 @@
 //! Components that nobody can guess: random ids, and hashes of what was given out.
 
 use crate::access::TokenId;
+use crate::ids::random_id;
 use crate::metadata::key::{Component, take};
 use crate::metadata::record::Record;
+use crate::model::messages::MessageId;
 
 /// Declares how so many bytes are stored: as they are.
 macro_rules! stored_as_they_are {
@@ -17,23 +19,11 @@ macro_rules! stored_as_they_are {
         })+
     };
 }
-stored_as_they_are!(PrototypeId, UploadId, SessionKey, SecretHash, TokenId);
+stored_as_they_are!(PrototypeId, UploadId, SessionKey, SecretHash, TokenId, MessageId);
 
-/// Names a default permission to clients: a random UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PrototypeId(pub(crate) [u8; 16]);
-
-impl PrototypeId {
-    /// The id made of these random bytes.
-    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
-    }
-}
-
-impl std::fmt::Display for PrototypeId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
-    }
+random_id! {
+    /// Names a default permission to clients: a random UUID.
+    PrototypeId
 }
 
 impl std::str::FromStr for PrototypeId {
@@ -50,21 +40,9 @@ impl std::str::FromStr for PrototypeId {
     }
 }
 
-/// The name of an upload session: a random UUID (RFC 9562, version 4), unguessable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UploadId(pub(crate) [u8; 16]);
-
-impl UploadId {
-    /// The id made of these random bytes.
-    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
-    }
-}
-
-impl std::fmt::Display for UploadId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
-    }
+random_id! {
+    /// The name of an upload session: a random UUID (RFC 9562, version 4), unguessable.
+    UploadId
 }
 
 impl std::str::FromStr for UploadId {
