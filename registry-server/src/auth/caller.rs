@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use registry_core::{Account, Actor, Error, Principal, PrincipalId, SignInOutcome, SignInWay};
 
@@ -225,13 +224,10 @@ fn is_ping(head: &Parts) -> bool {
     matches!(V2Path::parse(head.uri.path()), Ok(V2Path::Ping))
 }
 
-/// What the request carries as a credential. Of several none is chosen: something in front may have looked at another.
+/// What the request carries as a credential. Of several none is chosen.
 pub(super) fn authorization(head: &Parts) -> Result<Option<Authorization>, Refusal> {
-    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
-    let Some(header) = headers.next() else { return Ok(None) };
-    if headers.next().is_some() {
-        return Err(Refusal::invalid_credential("a request carries one credential"));
-    }
+    let header = Authorization::only_header(&head.headers).map_err(Refusal::invalid_credential)?;
+    let Some(header) = header else { return Ok(None) };
     let text = header.to_str().map_err(|_| Refusal::invalid_credential("credentials are malformed"))?;
     Authorization::parse(text).map(Some).map_err(Refusal::invalid_credential)
 }
