@@ -300,14 +300,14 @@ fn a_restricted_user_works_in_organizations_and_not_at_home() {
 
 #[test]
 fn a_named_reader_pulls_everything_and_changes_nothing_of_others() {
-    let (site, alice) = site_with(Settings {
+    let (site, _) = site_with(Settings {
         readers: ["robots+automation".to_owned()].into(),
         superusers: ["robots+automation".to_owned()].into(),
         superusers_have_full_access: true,
         ..Settings::default()
     });
-    site.registry.create_organization(&alice, &org("robots"), "").unwrap();
-    let automation = robot(&site, &alice, "robots", "automation", false);
+    site.registry.create_organization(&OWNER, &org("robots"), "").unwrap();
+    let automation = robot(&site, &OWNER, "robots", "automation", false);
     assert_eq!(rights(&site, &automation), "r");
     assert!(!site.registry.may(&automation, &name("acme/new"), Action::Push));
 }

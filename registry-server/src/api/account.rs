@@ -202,7 +202,7 @@ async fn convert(
     let (_, actor) = caller.signed_in()?;
     let asking = actor.clone();
     // Asked before a password is checked for who may not do it.
-    app.ask(move |registry| registry.own_account(&asking, AccountAction::Administer)).await?;
+    app.ask(move |registry| registry.own_account(&asking, AccountAction::SetSecrets)).await?;
     let invalid = || {
         let detail = "The admin user credentials are not valid";
         ApiError::invalid(detail).with("reason", "invaliduser")
