@@ -315,4 +315,21 @@ mod tests {
             assert_eq!(is_registered(registered, asked), is_good, "{registered} {asked}");
         }
     }
+
+    fn authority(url: &str) -> Option<&str> {
+        url.split_once("://")?.1.split(['/', '?', '#', '\\']).next()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_taken_leads_to_the_registered_host(
+            registered in "https?://[a-z.:@?/]{0,8}",
+            more in "[a-z.:@?#/%25ce\\\\ ]{0,10}",
+        ) {
+            let asked = format!("{registered}{more}");
+            if is_registered(&registered, &asked) {
+                proptest::prop_assert_eq!(authority(&asked), authority(&registered));
+            }
+        }
+    }
 }
