@@ -173,7 +173,7 @@ impl Auth {
             Some(account) => account.password_hash,
             None => self.hasher.dummy_hash().to_owned(),
         };
-        let check = self.check(app, password.clone(), hash);
+        let check = self.check(app, client, password.clone(), hash);
         let is_right =
             self.verified.verify_with(user, password.expose(), principal, Instant::now(), check).await?;
         match principal.filter(|_| is_right) {
@@ -193,8 +193,13 @@ impl Auth {
     /// # Errors
     /// [`SignInError::Busy`], or [`SignInError::Registry`] if it could not be computed.
     #[cfg(feature = "api")]
-    pub(crate) async fn hash(&self, app: &App, password: Secret) -> Result<String, SignInError> {
-        let permit = self.passwords.admit().await.map_err(|_| SignInError::Busy)?;
+    pub(crate) async fn hash(
+        &self,
+        app: &App,
+        client: Client,
+        password: Secret,
+    ) -> Result<String, SignInError> {
+        let permit = self.passwords.admit(client).await.map_err(|_| SignInError::Busy)?;
         let hasher = Arc::clone(&self.hasher);
         let hashing = app.lanes.metadata.run(move || {
             let _permit = permit;
@@ -208,8 +213,14 @@ impl Auth {
     }
 
     /// Checks a password against a hash, after waiting for a place in the short queue.
-    async fn check(&self, app: &Arc<App>, password: Secret, hash: String) -> Result<bool, SignInError> {
-        let permit = self.passwords.admit().await.map_err(|_| SignInError::Busy)?;
+    async fn check(
+        &self,
+        app: &Arc<App>,
+        client: Client,
+        password: Secret,
+        hash: String,
+    ) -> Result<bool, SignInError> {
+        let permit = self.passwords.admit(client).await.map_err(|_| SignInError::Busy)?;
         let hasher = Arc::clone(&self.hasher);
         let checked = app.lanes.metadata.run(move || {
             // Held by the work itself, which goes on although the client may not.
