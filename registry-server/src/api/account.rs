@@ -160,8 +160,11 @@ async fn change(
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let (account, _) = caller.freshly_signed_in()?;
-    let actor = caller.actor();
+    let (account, actor) = caller.freshly_signed_in()?;
+    let asking = actor.clone();
+    let action = if fields.has("password") { AccountAction::SetSecrets } else { AccountAction::Administer };
+    // Asked before a password is hashed for who may not set it.
+    app.ask(move |registry| registry.own_account(&asking, action)).await?;
     let change = AccountChange {
         email: email(&fields)?,
         profile: profile_fields(&fields, Whose::User)?,
