@@ -222,10 +222,11 @@ impl Registry {
                 let at = (organization, name.as_str());
                 stamp.record_in(txn, 0, at, "org_remove_team_member", &metadata)?;
             }
-            for team in memberships {
-                teams::drop_member(txn, team, organization, id)?;
+            for team in memberships.iter().take(STEP) {
+                teams::drop_member(txn, *team, organization, id)?;
             }
-            grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)
+            let is_out = memberships.len() <= STEP;
+            Ok(is_out && grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)?)
         };
         self.in_steps(step)?;
         tracing::info!(%actor, organization = %name, member, "member removed");

@@ -125,6 +125,20 @@ fn a_grant_is_found_among_very_many() {
 }
 
 #[test]
+fn a_member_of_very_many_teams_is_removed_in_steps_and_once() {
+    let (site, alice) = site();
+    let bob = site.user("bob");
+    for number in 0..230 {
+        team(&site, &alice, &format!("team{number}"), TeamRole::Member, "bob");
+    }
+    site.registry.remove_member(&alice, &org("acme"), "bob").unwrap();
+    assert_eq!(site.registry.organizations_of(&bob).unwrap(), Vec::<String>::new());
+    let events = site.registry.every_event().unwrap();
+    assert_eq!(events.iter().filter(|event| event.contains("org_remove_team_member")).count(), 1);
+    site.settle();
+}
+
+#[test]
 fn an_organization_keeps_an_administrator() {
     let (site, alice) = site();
     let registry = &site.registry;
