@@ -480,3 +480,17 @@ fn nobody_founds_what_a_robot_with_power_is_named_after() {
     }
     site.try_upload(&mallory, "free/app", b"x").unwrap();
 }
+
+#[test]
+fn a_limit_that_is_changed_leaves_the_others_as_they_are() {
+    let (site, alice) = site(Settings::default());
+    robot(&site, &alice, RobotLimits::default());
+    let expires_ms = Some(site.registry.now_ms() + HOUR_MS);
+    let networks = vec![AddressBlock::parse("10.0.0.0/8").unwrap()];
+    let change = |change: &dyn Fn(RobotLimits) -> RobotLimits| {
+        site.registry.change_robot_limits(&alice, &acme(), "ci", change).unwrap().limits
+    };
+    change(&|limits| RobotLimits { networks: networks.clone(), ..limits });
+    let both = change(&|limits| RobotLimits { expires_ms, ..limits });
+    assert_eq!(both, RobotLimits { expires_ms, networks: networks.clone(), repositories: None });
+}
