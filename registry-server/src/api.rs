@@ -106,6 +106,10 @@ pub fn operations() -> &'static [Description] {
 
 /// Every route.
 pub(crate) fn router(app: &Arc<App>) -> Router {
+    let mut operations = registered();
+    if !app.registry.settings().has_superusers {
+        operations.retain(|operation| !operation.description.is_for_superusers());
+    }
     Router::new()
         .route("/health/instance", get(health::instance))
         .route("/health", get(health::instance))
@@ -124,7 +128,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/oauth/denyapp", post(oauth::deny))
         .route("/oauth/localapp", get(oauth::local))
         .route("/oauth/access_token", post(oauth::exchange))
-        .merge(routes::router(registered()))
+        .merge(routes::router(operations))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::clone(app))

@@ -84,8 +84,6 @@ pub struct ApiOptions {
     pub direct_login: bool,
     /// Whether names of users are found by their beginning (`FEATURE_PARTIAL_USER_AUTOCOMPLETE`).
     pub partial_user_autocomplete: bool,
-    /// Whether there are superusers (`FEATURE_SUPER_USERS`), as `/config` tells.
-    pub super_users: bool,
 }
 
 impl Default for ApiOptions {
@@ -95,7 +93,6 @@ impl Default for ApiOptions {
             cors_origins: Vec::new(),
             direct_login: true,
             partial_user_autocomplete: true,
-            super_users: true,
         }
     }
 }

@@ -116,8 +116,7 @@ impl Config {
     fn of(document: &mut Document) -> Result<Self, ConfigError> {
         let base = Self::without_file();
         edge::authentication(document)?;
-        let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
-        let settings = settings(document, base.settings, has_superusers)?;
+        let settings = settings(document, base.settings)?;
         let tls_ends_in_front = document.flag("EXTERNAL_TLS_TERMINATION", false)?;
         let options = Options {
             library: document.text("LIBRARY_NAMESPACE")?.map_or(
@@ -136,7 +135,7 @@ impl Config {
             user_creation: document.flag("FEATURE_USER_CREATION", true)?,
             user_rename: document.flag("FEATURE_USER_RENAME", false)?,
             session_cookie_secure: document.flag("SESSION_COOKIE_SECURE", false)?,
-            api: api(document, has_superusers)?,
+            api: api(document)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
             metrics_token: edge::metrics_token(document)?,
             admission: edge::admission(document, base.options.admission)?,
@@ -156,7 +155,7 @@ impl Config {
     }
 }
 
-fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Result<Settings, ConfigError> {
+fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigError> {
     let names = |document: &mut Document, key| -> Result<BTreeSet<String>, ConfigError> {
         Ok(document.texts(key)?.into_iter().map(|(_, name)| name).collect())
     };
@@ -164,14 +163,15 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
     let has_full_access = document.flag("FEATURE_SUPERUSERS_FULL_ACCESS", false)?;
     let readers = names(document, "GLOBAL_READONLY_SUPER_USERS")?;
     Ok(Settings {
-        readers: if has_superusers { readers } else { BTreeSet::new() },
+        has_superusers: document.flag("FEATURE_SUPER_USERS", true)?,
+        readers,
         users_are_restricted: document.flag("FEATURE_RESTRICTED_USERS", false)?,
         unrestricted_users: names(document, "RESTRICTED_USERS_WHITELIST")?,
         superusers_create_organizations: document.flag("FEATURE_SUPERUSERS_ORG_CREATION_ONLY", false)?,
         robots_are_disallowed: document.flag("ROBOTS_DISALLOW", false)?,
         allowed_robots: names(document, "ROBOTS_WHITELIST")?,
-        superusers: if has_superusers { superusers } else { BTreeSet::new() },
-        superusers_have_full_access: has_superusers && has_full_access,
+        superusers,
+        superusers_have_full_access: has_full_access,
         anonymous_access: document.flag("FEATURE_ANONYMOUS_ACCESS", true)?,
         public_catalog: document.flag("FEATURE_PUBLIC_CATALOG", false)?,
         create_namespace_on_push: document.flag("CREATE_NAMESPACE_ON_PUSH", false)?,
@@ -211,13 +211,12 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
     })
 }
 
-fn api(document: &mut Document, super_users: bool) -> Result<ApiOptions, ConfigError> {
+fn api(document: &mut Document) -> Result<ApiOptions, ConfigError> {
     Ok(ApiOptions {
         browser_calls_xhr_only: document.flag("BROWSER_API_CALLS_XHR_ONLY", true)?,
         cors_origins: edge::cors_origins(document)?,
         direct_login: document.flag("FEATURE_DIRECT_LOGIN", true)?,
         partial_user_autocomplete: document.flag("FEATURE_PARTIAL_USER_AUTOCOMPLETE", true)?,
-        super_users,
     })
 }
 

@@ -148,7 +148,10 @@ fn facts(
                 Actor::Owner => true,
                 Actor::Anonymous => false,
                 Actor::User(_) | Actor::Narrowed(..) => {
-                    settings.create_namespace_on_push && !caller.is_robot() && !caller.is_restricted
+                    let is_open = settings.create_namespace_on_push && !caller.is_restricted;
+                    // Who founds what a robot with power is named after makes themselves such a robot.
+                    let is_free = !settings.gives_power(name.namespace()) || caller.rules(settings);
+                    is_open && is_free && !caller.is_robot()
                 }
             },
             intake: Intake::Open,

@@ -84,6 +84,8 @@ record! {
         tokens: u64,
         /// Whether it is being deleted: its tokens are good no more.
         is_ending: bool,
+        /// When the present redirect address was set, if it ever changed.
+        redirect_set_ms: u64,
     }
 }
 

@@ -176,7 +176,7 @@ impl Registry {
         AccountInfo {
             id,
             is_superuser: standing::is_superuser(&self.0.settings, &user),
-            is_reader: self.0.settings.readers.contains(&user.name),
+            is_reader: self.0.settings.is_reader(&user.name),
             name: user.name,
             email: user.email,
             is_disabled: user.is_disabled,

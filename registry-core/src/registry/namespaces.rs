@@ -45,12 +45,9 @@ impl Registry {
         Ok(organization_named(rows, name)?.0)
     }
 
-    /// Refuses what would free a name to which the configuration gives power.
+    /// Refuses what would free a name to which the configuration gives power, or give it to just anybody.
     pub(super) fn check_unprivileged(&self, name: &str) -> Result<(), Error> {
-        let settings = &self.0.settings;
-        let is_of = |other: &String| other.split('+').next() == Some(name);
-        let is_privileged = settings.superusers.iter().chain(&settings.readers).any(is_of);
-        if is_privileged { Err(Error::Privileged(name.to_owned())) } else { Ok(()) }
+        if self.0.settings.gives_power(name) { Err(Error::Privileged(name.to_owned())) } else { Ok(()) }
     }
 
     /// Deletes the caller's own account, with the namespace of the same name and everything in it.
@@ -61,7 +58,7 @@ impl Registry {
     pub fn delete_own_account(&self, actor: &Actor) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let (id, _) = self.acting_user(txn, actor)?;
+            let (id, _) = self.acting_user(txn, actor, AccountAction::Administer)?;
             let name = self.end_account(txn, id)?;
             deletion::bury_namespace(txn, id.into())?;
             let metadata = json!({"username": name});
@@ -90,9 +87,14 @@ impl Registry {
         Ok(())
     }
 
-    /// The actor's own account, if it is a user's and the actor may do everything with it; and its name.
-    fn acting_user(&self, rows: &impl Rows, actor: &Actor) -> Result<(PrincipalId, String), Error> {
-        let (id, user) = standing::account(rows, &self.0.settings, actor, AccountAction::Administer)?;
+    /// The actor's own account, if it is a user's and the actor may do this with it; and its name.
+    fn acting_user(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+        action: AccountAction,
+    ) -> Result<(PrincipalId, String), Error> {
+        let (id, user) = standing::account(rows, &self.0.settings, actor, action)?;
         if user.robot_of.is_some() { Err(Error::NotForCredential) } else { Ok((id, user.name)) }
     }
 
@@ -103,12 +105,8 @@ impl Registry {
             return Err(Error::Privileged(user.name));
         }
         self.check_unprivileged(&user.name)?;
-        for organization in organizations::of(txn, id)? {
-            let is_gone = namespace_row(txn, organization)?.is_deleted;
-            if !is_gone && !organizations::is_administered_without(txn, organization, |_, other| other == id)?
-            {
-                return Err(Error::LastAdministrator);
-            }
+        if organizations::any_depends_on(txn, id)? {
+            return Err(Error::LastAdministrator);
         }
         deletion::bury_account(txn, id)?;
         Ok(user.name)
@@ -144,7 +142,7 @@ impl Registry {
     pub fn rename_own_account(&self, actor: &Actor, new_name: &NamespaceName) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let (id, old_name) = self.acting_user(txn, actor)?;
+            let (id, old_name) = self.acting_user(txn, actor, AccountAction::Administer)?;
             self.rename(txn, id.into(), &old_name, new_name.as_str())?;
             accounts::update(txn, id, |user| user.name = new_name.to_string())?;
             let metadata = json!({"old_username": old_name});
@@ -215,7 +213,7 @@ impl Registry {
         let owners = TeamId(self.0.ids.fresh(&self.0.metadata)?);
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let (id, name) = self.acting_user(txn, actor)?;
+            let (id, name) = self.acting_user(txn, actor, AccountAction::SetSecrets)?;
             if id == owner.id {
                 return Err(Error::OwnsNamespace(name));
             }

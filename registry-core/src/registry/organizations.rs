@@ -63,7 +63,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::NotSignedIn`], [`Error::DeniedInNamespace`] for robots, restricted users, and, where
-    /// the settings say so, for everybody but superusers.
+    /// the settings say so, for everybody but superusers; [`Error::Privileged`] for others than these.
     pub fn create_organization(&self, actor: &Actor, name: &NamespaceName, email: &str) -> Result<(), Error> {
         let new = NewOrganization {
             id: NamespaceId(self.0.ids.fresh(&self.0.metadata)?),
@@ -90,6 +90,9 @@ impl Registry {
                 let is_carried = |action| caller.may(settings, action) == Verdict::Granted;
                 let is_wanted = !settings.superusers_create_organizations || is_carried(AccountAction::Rule);
                 let is_account = is_carried(AccountAction::Administer);
+                if !caller.rules(settings) {
+                    self.check_unprivileged(name.as_str())?;
+                }
                 is_wanted && is_account && user.robot_of.is_none() && !caller.is_restricted
             }
         };
@@ -211,9 +214,7 @@ impl Registry {
             let organization = self.administered(txn, actor, name)?;
             let (id, _) = accounts::principal(txn, member)?;
             let memberships = organizations::teams_of(txn, organization, id)?;
-            if !memberships.is_empty()
-                && !organizations::is_administered_without(txn, organization, |_, other| other == id)?
-            {
+            if organizations::depends_on(txn, organization, id)? {
                 return Err(Error::LastAdministrator);
             }
             if !memberships.is_empty() {
@@ -221,10 +222,11 @@ impl Registry {
                 let at = (organization, name.as_str());
                 stamp.record_in(txn, 0, at, "org_remove_team_member", &metadata)?;
             }
-            for team in memberships {
-                teams::drop_member(txn, team, organization, id)?;
+            for team in memberships.iter().take(STEP) {
+                teams::drop_member(txn, *team, organization, id)?;
             }
-            grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)
+            let is_out = memberships.len() <= STEP;
+            Ok(is_out && grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)?)
         };
         self.in_steps(step)?;
         tracing::info!(%actor, organization = %name, member, "member removed");

@@ -181,6 +181,10 @@ impl Registry {
             if granted_in_namespace(txn, settings, actor, &target, NamespaceAction::Create)? != at.namespace {
                 return Err(Error::NamespaceUnknown(namespace.to_owned()));
             }
+            // A credential that is bound to repositories makes none of another name of them.
+            if !standing::caller(txn, settings, actor)?.reaches(new_name.as_str()) {
+                return Err(Error::Denied { action: Action::Create, repository: new_name.clone() });
+            }
             repositories::rename(txn, at, new_name)?;
             stamp.record_at(txn, 0, at, new_name, "rename_repo", json!({"old_name": name.path()}))
         })?;

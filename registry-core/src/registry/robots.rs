@@ -17,7 +17,7 @@ use crate::model::keys::{Grantee, NamespaceId};
 use crate::model::records::{Robot, User};
 use crate::model::standing;
 use crate::model::tables::{MEMBERSHIPS, ROBOT_NAMES, ROBOTS, TEAMS};
-use crate::model::{accounts, robots};
+use crate::model::{accounts, organizations, robots};
 use crate::oci::NamespaceName;
 
 /// What a robot's token was made of, and what is compared with it.
@@ -253,7 +253,7 @@ impl Registry {
     /// Deletes a robot. Its token ends at once.
     ///
     /// # Errors
-    /// As [`Registry::set_robot_token`].
+    /// [`Error::LastAdministrator`] of an organization; as [`Registry::set_robot_token`].
     pub fn delete_robot(
         &self,
         actor: &Actor,
@@ -263,7 +263,11 @@ impl Registry {
         let stamp = self.stamp(actor, 1)?;
         self.in_steps(|txn: &mut WriteTxn<'_>| {
             let at = self.with_robots(txn, actor, namespace)?;
-            let (id, ..) = robots::find(txn, at, short_name)?;
+            let (id, user, _) = robots::find(txn, at, short_name)?;
+            // It administers nothing any more once the first step has disabled it.
+            if !user.is_disabled && organizations::any_depends_on(txn, id)? {
+                return Err(Error::LastAdministrator);
+            }
             accounts::update(txn, id, |user| user.is_disabled = true)?;
             let is_gone = robots::delete_step(txn, id, STEP)?;
             if is_gone {

@@ -67,7 +67,7 @@ pub struct TokenHolder {
 
 impl Registry {
     /// Makes an access token of an application; it acts for the actor, and never as more than the credential with which
-    /// it was asked for.
+    /// it was asked for, nor for longer.
     ///
     /// # Errors
     /// [`Error::ApplicationUnknown`], [`Error::NotForCredential`] for scopes that the actor's credential lacks,
@@ -86,7 +86,9 @@ impl Registry {
             let at = self.administered(txn, actor, organization)?;
             self.check_scopes(txn, actor, new.scopes)?;
             let (application, row) = applications::find_in(txn, at, client_id)?;
-            self.issue(txn, &stamp, id, (application, &row), user, new)
+            let left_ms = left_ms(txn, actor, stamp.now_ms)?;
+            let new = NewToken { lifetime_ms: new.lifetime_ms.min(left_ms), ..new.clone() };
+            self.issue(txn, &stamp, id, (application, &row), user, &new)
         })?;
         tracing::info!(%actor, %organization, client_id, token = %id, "access token created");
         Ok(made)
@@ -227,6 +229,15 @@ impl Registry {
             Ok(())
         })
     }
+}
+
+/// How long the actor's credential is still good, as far as it has an end of its own.
+fn left_ms(rows: &impl Rows, actor: &Actor, now_ms: u64) -> Result<u64, Error> {
+    let expires_ms = match actor.credential() {
+        Some(Credential::AccessToken(id)) => rows.get(&TOKENS, id)?.and_then(|row| row.expires_ms),
+        _ => None,
+    };
+    Ok(expires_ms.map_or(u64::MAX, |expires_ms| expires_ms.saturating_sub(now_ms)))
 }
 
 pub(super) fn revoke(txn: &mut WriteTxn<'_>, stamp: &Stamp, id: TokenId, row: &Token) -> Result<(), Error> {

@@ -75,7 +75,7 @@ fn chosen(settings: &Settings, options: &Options) -> [(&'static str, bool); 15] 
         ("SPARSE_INDEX", settings.sparse_indexes),
         ("SUPERUSERS_FULL_ACCESS", settings.superusers_have_full_access),
         ("SUPERUSERS_ORG_CREATION_ONLY", settings.superusers_create_organizations),
-        ("SUPER_USERS", options.api.super_users),
+        ("SUPER_USERS", settings.has_superusers),
         ("USER_INITIALIZE", options.user_initialize),
         ("USER_CREATION", options.user_creation),
         ("USER_RENAME", options.user_rename),

@@ -22,6 +22,7 @@ use super::operation::Operation;
 use super::refused;
 use super::schema::Schema;
 use super::session::{is_secure, set_cookie};
+use crate::admission::Client;
 use crate::app::App;
 use crate::auth::caller::SignInError;
 use crate::auth::password;
@@ -94,16 +95,18 @@ pub(super) fn registered() -> Vec<Operation> {
 pub(super) async fn initialize(
     State(app): State<Arc<App>>,
     Extension(origin): Extension<Origin>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let answered = initialized(&app, &origin, &headers, &body).await;
+    let answered = initialized(&app, &origin, client, &headers, &body).await;
     answered.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn initialized(
     app: &Arc<App>,
     origin: &Origin,
+    client: Client,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Answer> {
@@ -123,7 +126,7 @@ async fn initialized(
     let user = NewUser {
         name,
         email: email.clone(),
-        password_hash: hashed(app, Secret::new(wanted.password)).await?,
+        password_hash: hashed(app, client, Secret::new(wanted.password)).await?,
         is_superuser,
     };
     let created = app.call(move |registry| {
@@ -185,8 +188,8 @@ fn is_allowed(app: &App, code: Option<&str>) -> Result<bool, Answer> {
     Err(refused(StatusCode::NOT_FOUND, "The requested URL was not found on the server."))
 }
 
-async fn hashed(app: &App, password: Secret) -> Result<String, Answer> {
-    app.auth.hash(app, password).await.map_err(|error| match error {
+async fn hashed(app: &App, client: Client, password: Secret) -> Result<String, Answer> {
+    app.auth.hash(app, client, password).await.map_err(|error| match error {
         SignInError::Registry(error) => failed(&error),
         _ => refused(StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins at once"),
     })

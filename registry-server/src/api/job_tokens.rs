@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
 use registry_core::{Actor, Globs, Job, Observed, Principal, TokenId};
 use serde_json::json;
 
@@ -100,7 +99,8 @@ fn event(name: &str, robot: Principal, job: &Job, minutes: u64) -> Observed {
 
 /// The robot whose own token was sent.
 async fn robot(app: &Arc<App>, client: Client, headers: &HeaderMap) -> Result<(String, Principal), ApiError> {
-    let text = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = Authorization::only_header(headers).ok().flatten();
+    let text = header.and_then(|value| value.to_str().ok());
     let Some(Ok(Authorization::Basic { user, password })) = text.map(Authorization::parse) else {
         return Err(ApiError::not_signed_in());
     };

@@ -40,6 +40,13 @@ pub struct Description {
     pub(super) needs_fresh_login: bool,
 }
 
+impl Description {
+    /// Whether it is there only as long as there are superusers.
+    pub(super) fn is_for_superusers(&self) -> bool {
+        self.scope == Some(Scope::Superuser) || self.path.starts_with("/api/v1/superuser/")
+    }
+}
+
 /// A handler with its description.
 pub(super) struct Operation {
     pub(super) description: Description,

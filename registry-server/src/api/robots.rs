@@ -284,12 +284,14 @@ async fn limit(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), namespace(&caller, at.org.as_deref())?);
-    let (asking, home, short) = (actor.clone(), name.clone(), at.short.clone());
-    let present =
-        app.call(move |registry| registry.robot(&asking, &home, &short)).await.map_err(or_unknown)?;
-    let limits = robot_limits::changed(present.limits, &fields, app.registry.now_ms())?;
+    let now_ms = app.registry.now_ms();
+    // Whether it can be read does not depend on the present limits.
+    robot_limits::changed(RobotLimits::default(), &fields, now_ms)?;
+    let change = move |present: RobotLimits| {
+        robot_limits::changed(present.clone(), &fields, now_ms).unwrap_or(present)
+    };
     let changed =
-        app.call(move |registry| registry.set_robot_limits(&actor, &name, &at.short, &limits)).await;
+        app.call(move |registry| registry.change_robot_limits(&actor, &name, &at.short, change)).await;
     Ok(Json(view_with_metadata(&changed.map_err(or_unknown)?, &app)).into_response())
 }
 

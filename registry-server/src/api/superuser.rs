@@ -4,9 +4,9 @@ mod organizations;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::StatusCode;
 use registry_core::{AccountAction, AccountInfo, Error, NewUser, PrincipalId, UserChange};
@@ -20,6 +20,7 @@ use super::error::{ApiError, Problem};
 use super::operation::{NEXT_PAGE, Operation, Parameter, Scope};
 use super::routes::{Asked, Named};
 use super::schema::{AVATAR, Schema};
+use crate::admission::Client;
 use crate::app::App;
 use crate::wire::secret::Secret;
 
@@ -183,6 +184,7 @@ async fn list_users(State(app): State<Arc<App>>, caller: Caller, asked: Asked) -
 /// `POST /api/v1/superuser/users`: the server invents the password (Quay).
 async fn create_user(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -190,7 +192,7 @@ async fn create_user(
     check(&app, &caller, AccountAction::Rule).await?;
     let (name, email) = (new_name(fields.text("username")?)?, email(&fields)?);
     let password = STANDARD.encode(app.registry.random::<24>()?);
-    let password_hash = app.auth.hash(&app, Secret::new(password.as_str())).await?;
+    let password_hash = app.auth.hash(&app, client, Secret::new(password.as_str())).await?;
     let answer = json!({
         "username": name.as_str(),
         "email": email,
@@ -218,6 +220,7 @@ async fn get_user(
 /// `PUT /api/v1/superuser/users/<name>`.
 async fn change_user(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     caller: Caller,
     Named(name): Named<String>,
     fields: Fields,
@@ -225,7 +228,7 @@ async fn change_user(
     caller.freshly_signed_in()?;
     check(&app, &caller, AccountAction::Rule).await?;
     let change = UserChange {
-        password_hash: new_password(&app, &fields).await?,
+        password_hash: new_password(&app, client, &fields).await?,
         email: email(&fields)?,
         is_disabled: fields.optional_flag("enabled")?.map(|enabled| !enabled),
     };

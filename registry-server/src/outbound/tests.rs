@@ -21,6 +21,7 @@ fn a_url_is_http_or_https_with_a_host_and_no_credential() {
         ("https://hook.lab:8443", "https://hook.lab:8443/"),
         ("http://[::1]:80/x", "http://[::1]/x"),
         ("https://10.0.0.1:443", "https://10.0.0.1/"),
+        ("http://hook.lab?token=secret", "http://hook.lab/"),
     ] {
         assert_eq!(target(url).shown(), shown);
     }
