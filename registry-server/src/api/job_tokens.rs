@@ -70,6 +70,7 @@ async fn derive(
     app.by_request().record_event(Observed {
         kind: "create_job_token".to_owned(),
         actor: Actor::User(robot),
+        credential: None,
         namespace: name.split_once('+').map(|(namespace, _)| namespace.to_owned()),
         repository: None,
         metadata: json!({
