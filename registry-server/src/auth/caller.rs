@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use registry_core::{Account, Actor, Error, Principal, PrincipalId, SignInOutcome, SignInWay};
+use registry_core::{Account, Actor, Error, Principal, PrincipalId};
+#[cfg(feature = "api")]
+use registry_core::{SignInOutcome, SignInWay};
 
 use super::Auth;
 use super::backoff::{TooSoon, Unchecked};
