@@ -56,7 +56,7 @@ pub use robots::{NewRobot, RobotInfo, RobotReach, RobotToken};
 pub use search::FoundRepository;
 pub use sessions::{Session, SessionId};
 pub use stars::StarredPage;
-pub use tags::TagsPage;
+pub use tags::{TagInfo, TagsPage};
 pub use teams::{TeamInfo, TeamMember, TeamMembers};
 pub use tokens::{IssuedToken, NewToken, TokenHolder};
 pub use trail::Export;

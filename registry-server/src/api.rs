@@ -1,6 +1,7 @@
 //! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
 mod about;
+mod absent;
 mod account;
 mod app_tokens;
 mod applications;
@@ -89,6 +90,7 @@ fn registered() -> Vec<Operation> {
         search::registered(),
         stars::registered(),
         messages::registered(),
+        absent::registered(),
         about::registered(),
         discovery::registered(),
     ]

@@ -157,7 +157,7 @@ impl App {
 
     /// Notes in the audit trail how a sign-in went, which waits for nothing.
     pub(crate) fn record_sign_in(&self, way: SignInWay, name: &str, outcome: SignInOutcome) {
-        self.by_request().record_sign_in(&SignIn { way, name: name.to_owned(), outcome });
+        self.by_request().record_sign_in(&SignIn { way, name: name.to_owned(), credential: None, outcome });
     }
 
     /// The registry, as the request calls it that is being answered.

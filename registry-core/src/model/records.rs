@@ -62,6 +62,8 @@ record! {
         repositories: String,
         /// Blocks of addresses that it is used from, with blanks between them; everywhere without.
         networks: String,
+        /// About when it signed in last: to the hour.
+        accessed_ms: Option<u64>,
     }
 }
 
@@ -224,6 +226,8 @@ record! {
         withdrawn_ms: Option<u64>,
         subject: Option<DigestField>,
         artifact_type: Option<String>,
+        /// What its layers add up to; none for an index.
+        layers_bytes: Option<u64>,
     }
 }
 

@@ -57,6 +57,8 @@ pub struct RobotInfo {
     pub metadata: String,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+    /// About when it signed in last, in milliseconds since the Unix epoch: to the hour.
+    pub accessed_ms: Option<u64>,
     /// Whether other organizations may grant it roles.
     pub is_usable_elsewhere: bool,
     /// What narrows it.
@@ -297,6 +299,7 @@ pub(super) fn info(user: User, robot: Robot, is_admin: bool) -> Result<RobotInfo
         description: robot.description,
         metadata: robot.metadata,
         created_ms: user.created_ms,
+        accessed_ms: robot.accessed_ms,
         is_usable_elsewhere: robot.is_usable_elsewhere,
         nonce: is_admin.then_some(robot.nonce),
     })

@@ -10,13 +10,13 @@ use crate::metadata::key::Descending;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::namespace_row;
 use crate::model::keys::{ApplicationId, SecretHash};
-use crate::model::records::{Application, Token};
-use crate::model::tables::{APPLICATION_TOKENS, APPLICATIONS, TOKENS};
+use crate::model::records::{Application, Robot, Token};
+use crate::model::tables::{APPLICATION_TOKENS, APPLICATIONS, ROBOTS, TOKENS};
 use crate::model::{accounts, applications, standing, tokens};
 use crate::oci::NamespaceName;
 use crate::trail::Stamp;
 
-/// The use of a token is written down at most this often, in milliseconds.
+/// The use of a token or a robot is written down at most this often, in milliseconds.
 const ACCESS_NOTED_MS: u64 = 60 * 60 * 1000;
 /// An access token to be made.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub struct TokenHolder {
     pub account: AccountInfo,
     /// When the token ends, in milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
-    /// Whether its use should be written down ([`Registry::note_token_use`]).
+    /// Whether its use should be written down ([`Registry::note_use`]).
     pub is_use_due: bool,
 }
 
@@ -207,27 +207,34 @@ impl Registry {
             };
             let rules = caller.rules(&self.0.settings);
             let account = AccountInfo { is_superuser: rules, ..self.account_info(row.principal, user) };
-            let is_use_due =
-                row.accessed_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= ACCESS_NOTED_MS);
+            let is_use_due = self.is_use_due(row.accessed_ms);
             Ok(Some(TokenHolder { actor, account, expires_ms: row.expires_ms, is_use_due }))
         })
     }
 
-    /// Notes that the actor's stored token was used just now.
+    /// Notes that the actor's stored token was used just now, or that the actor, a robot, was.
     ///
     /// # Errors
     /// Whatever storage refuses.
-    pub fn note_token_use(&self, actor: &Actor) -> Result<(), Error> {
-        let Some(Credential::AccessToken(id) | Credential::AppToken(id)) = actor.credential() else {
-            return Ok(());
-        };
-        let now_ms = self.now_ms();
+    pub fn note_use(&self, actor: &Actor) -> Result<(), Error> {
+        let accessed_ms = Some(self.now_ms());
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            if let Some(row) = txn.get(&TOKENS, id)? {
-                txn.put(&TOKENS, id, &Token { accessed_ms: Some(now_ms), ..row });
+            if let Some(Credential::AccessToken(id) | Credential::AppToken(id)) = actor.credential() {
+                if let Some(row) = txn.get(&TOKENS, id)? {
+                    txn.put(&TOKENS, id, &Token { accessed_ms, ..row });
+                }
+            } else if let Some(id) = actor.principal_id()
+                && let Some(row) = txn.get(&ROBOTS, &id)?
+            {
+                txn.put(&ROBOTS, &id, &Robot { accessed_ms, ..row });
             }
             Ok(())
         })
+    }
+
+    /// Whether the use of what was used then is to be written down again.
+    pub(super) fn is_use_due(&self, accessed_ms: Option<u64>) -> bool {
+        accessed_ms.is_none_or(|at_ms| self.now_ms().saturating_sub(at_ms) >= ACCESS_NOTED_MS)
     }
 }
 

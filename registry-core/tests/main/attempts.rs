@@ -41,7 +41,7 @@ fn of_kind(registry: &Registry, kind: &str) -> Vec<Value> {
 }
 
 fn sign_in(name: &str, outcome: SignInOutcome) -> SignIn {
-    SignIn { way: SignInWay::Client, name: name.into(), outcome }
+    SignIn { way: SignInWay::Client, name: name.into(), credential: None, outcome }
 }
 
 fn refused(action: Action, at: &str, reference: &str) -> Refused {

@@ -273,7 +273,7 @@ fn the_use_of_a_token_is_noted_once_an_hour() {
     let actor = token(&site, &alice, "repo:read", 10);
     let is_due = || site.registry.token_holder([10; 32]).unwrap().unwrap().is_use_due;
     assert!(is_due());
-    site.registry.note_token_use(&actor).unwrap();
+    site.registry.note_use(&actor).unwrap();
     assert!(!is_due());
     site.clock.advance_ms(HOUR_MS / 2);
     assert!(!is_due());
@@ -294,6 +294,20 @@ fn robot(site: &Site, alice: &Actor, limits: RobotLimits) -> Principal {
         site.registry.grant(alice, &name(at), To::Principal("acme+ci"), Role::Write).unwrap();
     }
     site.registry.account("acme+ci").unwrap().unwrap().principal
+}
+
+#[test]
+fn the_use_of_a_robot_is_noted_once_an_hour_and_told() {
+    let (site, alice) = site(Settings::default());
+    let actor = Actor::User(robot(&site, &alice, RobotLimits::default()));
+    let is_due = || site.registry.account("acme+ci").unwrap().unwrap().is_use_due;
+    let accessed_ms = || site.registry.robot(&alice, &acme(), "ci").unwrap().accessed_ms;
+    assert!(is_due() && accessed_ms().is_none());
+    site.registry.note_use(&actor).unwrap();
+    assert_eq!(accessed_ms(), Some(site.registry.now_ms()));
+    assert!(!is_due());
+    site.clock.advance_ms(HOUR_MS);
+    assert!(is_due());
 }
 
 #[test]

@@ -297,6 +297,7 @@ fn what_has_no_rows_of_its_own_can_be_recorded_too() {
     site.registry.record_event(Observed {
         kind: "login_failure".into(),
         actor: Actor::Anonymous,
+        credential: None,
         namespace: Some("alice".into()),
         repository: None,
         metadata: r#"{"type":"quayauth"}"#.into(),

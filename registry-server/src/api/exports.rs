@@ -206,7 +206,7 @@ impl Task {
         let flag = Arc::new(AtomicBool::new(true));
         let (registry, wanted) = (self.registry.clone(), Wanted(Arc::clone(&flag)));
         let writing = self.lane.run(move || {
-            let shown = |event: &_| logs::view(event, false);
+            let shown = |event: &_| logs::view(event, None);
             registry.write_export(export, &shown, &|| flag.load(Ordering::Relaxed)).map(drop)
         });
         let written = writing.await.unwrap_or_else(|failure| Err(lane_failed(&failure)));
@@ -263,6 +263,7 @@ impl Task {
         self.registry.record_event(Observed {
             kind: kind.to_owned(),
             actor: self.actor.clone(),
+            credential: self.actor.credential().cloned(),
             namespace: Some(namespace),
             repository,
             metadata: metadata.to_string(),

@@ -91,6 +91,7 @@ fn event(name: &str, robot: Principal, job: &Job, minutes: u64) -> Observed {
     Observed {
         kind: "create_job_token".to_owned(),
         actor: Actor::User(robot),
+        credential: None,
         namespace: name.split_once('+').map(|(namespace, _)| namespace.to_owned()),
         repository: None,
         metadata: metadata.to_string(),

@@ -50,8 +50,8 @@ const CHANGE: Schema = Schema::Named(
     &Schema::Object(
         &[],
         &[
-            ("email", Schema::Text),
-            ("contact_email", Schema::Text),
+            ("email", Schema::OrNull(&Schema::Text)),
+            ("contact_email", Schema::OrNull(&Schema::Text)),
             ("invoice_email", Schema::Flag),
             ("invoice_email_address", Schema::OrNull(&Schema::Text)),
         ],
@@ -176,7 +176,8 @@ pub(super) async fn change(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), organization(&name)?);
-    let email = fields.optional_text("contact_email")?.or(fields.optional_text("email")?).map(str::to_owned);
+    let email = fields.nullable_text("contact_email")?.or(fields.nullable_text("email")?);
+    let email = email.map(|email| email.unwrap_or_default().to_owned());
     let profile = profile_fields(&fields, Whose::Organization)?;
     let changed = app.call(move |registry| {
         registry.change_organization(&actor, &name, email.as_deref(), &profile)?;

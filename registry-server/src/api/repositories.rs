@@ -1,6 +1,7 @@
 //! `/api/v1/repository`.
 
 mod list;
+mod view;
 
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
+use registry_core::RepositoryInfo;
 use registry_core::oci::{NamespaceName, RepositoryName};
-use registry_core::{Action, Actor, RepositoryInfo};
 use serde_json::{Value, json};
 
 use super::body::Fields;
@@ -26,34 +27,13 @@ const NEW: Schema = Schema::Named(
     "NewRepo",
     &Schema::Object(
         &[("repository", Schema::Text), ("visibility", VISIBILITY), ("description", Schema::Text)],
-        &[("namespace", Schema::Text)],
+        &[("namespace", Schema::Text), ("repo_kind", Schema::OrNull(&KIND))],
     ),
 );
+const KIND: Schema = Schema::OneOf(&["image"]);
 const CREATED: Schema = Schema::Object(
     &[("namespace", Schema::Text), ("name", Schema::Text), ("kind", Schema::OneOf(&["image"]))],
     &[],
-);
-const VIEW: Schema = Schema::Named(
-    "RepositoryView",
-    &Schema::Object(
-        &[
-            ("namespace", Schema::Text),
-            ("name", Schema::Text),
-            ("description", Schema::OrNull(&Schema::Text)),
-            ("is_public", Schema::Flag),
-            ("kind", Schema::OneOf(&["image"])),
-            ("state", STATE),
-            ("is_organization", Schema::Flag),
-            ("is_starred", Schema::Flag),
-            ("status_token", Schema::Text),
-            ("trust_enabled", Schema::Flag),
-            ("tag_expiration_s", Schema::Whole),
-            ("is_free_account", Schema::Flag),
-            ("can_write", Schema::Flag),
-            ("can_admin", Schema::Flag),
-        ],
-        &[],
-    ),
 );
 const DESCRIPTION: Schema =
     Schema::Named("RepoUpdate", &Schema::Object(&[("description", Schema::Text)], &[]));
@@ -88,7 +68,10 @@ pub(super) fn registered() -> Vec<Operation> {
             .scope(Scope::RepositoryRead)
             .query(list::LISTED)
             .gives(list::ROWS),
-        Operation::get(ONE, "getRepo", get, "A repository.").scope(Scope::RepositoryRead).gives(VIEW),
+        Operation::get(ONE, "getRepo", view::get, "A repository.")
+            .scope(Scope::RepositoryRead)
+            .query(view::SHOWN)
+            .gives(view::VIEW),
         Operation::put(ONE, "updateRepo", describe, "Says something of a repository.")
             .scope(Scope::RepositoryWrite)
             .takes(DESCRIPTION)
@@ -135,39 +118,6 @@ fn row(info: &RepositoryInfo) -> Value {
 
 fn state_name(info: &RepositoryInfo) -> &'static str {
     if info.is_read_only { "READ_ONLY" } else { "NORMAL" }
-}
-
-/// `GET /api/v1/repository/<repository>`.
-async fn get(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Named(name): Named<String>,
-) -> Result<Response, ApiError> {
-    let (actor, name) = (caller.actor(), repository(&app, &name)?);
-    let asked = app.call(move |registry| {
-        let info = registry.repository(&actor, &name)?;
-        let may = |action| registry.may(&actor, &name, action);
-        let organization = registry.organization(
-            &Actor::Anonymous,
-            &info.namespace.parse().map_err(|_| registry_core::Error::RepositoryUnknown(name.clone()))?,
-        );
-        Ok((info, may(Action::Push), may(Action::Administer), organization.is_ok()))
-    });
-    let (info, can_write, can_admin, is_organization) = asked.await?;
-    let mut view = row(&info);
-    for (key, value) in [
-        ("is_organization", json!(is_organization)),
-        ("is_starred", json!(info.is_starred.unwrap_or(false))),
-        ("status_token", json!("")),
-        ("trust_enabled", json!(false)),
-        ("tag_expiration_s", json!(app.registry.settings().tag_window_ms / 1000)),
-        ("is_free_account", json!(true)),
-        ("can_write", json!(can_write)),
-        ("can_admin", json!(can_admin)),
-    ] {
-        view[key] = value;
-    }
-    Ok(Json(view).into_response())
 }
 
 /// `PUT /api/v1/repository/<repository>`.
@@ -246,6 +196,9 @@ pub(super) async fn create(
     let (account, _) = caller.signed_in()?;
     let is_public = fields.choice("visibility", &["public", "private"])? == "public";
     let (description, path) = (fields.text("description")?.to_owned(), fields.text("repository")?.to_owned());
+    if fields.has("repo_kind") && !fields.is_null("repo_kind") {
+        fields.choice("repo_kind", &["image"])?;
+    }
     let namespace = fields.optional_text("namespace")?.unwrap_or(&account.name);
     let namespace: NamespaceName =
         namespace.parse().map_err(|error| ApiError::refused(format!("Invalid namespace: {error}")))?;

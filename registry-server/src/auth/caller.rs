@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::http::request::Parts;
-use registry_core::{Account, Actor, Error, Principal, PrincipalId, SignInOutcome, SignInWay};
+use registry_core::{Account, Actor, Error, Principal, PrincipalId};
+#[cfg(feature = "api")]
+use registry_core::{SignInOutcome, SignInWay};
 
 use super::Auth;
 use super::backoff::{TooSoon, Unchecked};
@@ -108,13 +110,13 @@ impl Auth {
         match authorization(head)? {
             None => Ok(Caller { actor: Actor::Anonymous, has_credential: false, asked }),
             Some(Authorization::Basic { user, password }) => {
-                let actor = self.identify(app, client, &user, &password).await?.actor;
+                let identified = self.identify(app, client, &user, &password).await?;
                 // Clients that send it with each request would leave an event for each blob: asking whether one is
                 // signed in is the sign-in.
                 if is_ping(head) {
-                    app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
+                    identified.note_sign_in(app);
                 }
-                Ok(Caller { actor, has_credential: true, asked })
+                Ok(Caller { actor: identified.actor, has_credential: true, asked })
             }
             Some(Authorization::Bearer(token)) => self.bearer(app, &token, origin).await,
         }
