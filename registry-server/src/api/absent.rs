@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use registry_core::AccountAction;
+use registry_core::oci::RepositoryName;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
@@ -20,6 +21,26 @@ pub(super) const NONE: Schema = Schema::List(&Schema::Open);
 const OWN: Schema = Schema::Object(&[("notifications", NONE), ("additional", Schema::Flag)], &[]);
 const OF_REPOSITORY: Schema = Schema::Object(&[("notifications", NONE)], &[]);
 const KEYS: Schema = Schema::Object(&[("keys", NONE)], &[]);
+
+/// Where Quay has parts of repositories that can be deleted one by one and of which nothing is kept here.
+const PARTS: [&str; 9] = [
+    "tag",
+    "labels",
+    "notification",
+    "trigger",
+    "build",
+    "tokens",
+    "autoprunepolicy",
+    "immutabilitypolicy",
+    "mirror",
+];
+
+/// Whether a path that names a repository may be meant for a part of another one. A missing repository is as good as
+/// deleted; of a missing part its client must hear.
+pub(super) fn reads_as_part(name: &RepositoryName) -> bool {
+    let parts: Vec<&str> = name.as_str().split('/').skip(2).collect();
+    parts.iter().any(|part| PARTS.contains(part))
+}
 
 /// What is answered here.
 pub(super) fn registered() -> Vec<Operation> {

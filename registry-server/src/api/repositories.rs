@@ -13,6 +13,7 @@ use registry_core::RepositoryInfo;
 use registry_core::oci::{NamespaceName, RepositoryName};
 use serde_json::{Value, json};
 
+use super::absent;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
@@ -140,7 +141,13 @@ async fn delete(
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), repository(&app, &name)?);
-    app.call(move |registry| registry.delete_repository(&actor, &name)).await?;
+    app.call(move |registry| {
+        if absent::reads_as_part(&name) {
+            registry.repository(&actor, &name)?;
+        }
+        registry.delete_repository(&actor, &name)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
