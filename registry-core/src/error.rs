@@ -75,8 +75,8 @@ pub enum Error {
         /// Where.
         namespace: String,
     },
-    /// The account is named in the configuration as a superuser's, or its robots are: it cannot be deleted, renamed or taken
-    /// over, as whoever came to have the name next would be one.
+    /// The name is in the configuration as a superuser's or a reader's, or its robots' names are: what bears it cannot be
+    /// deleted, renamed or taken over, as whoever came to have the name next would be one; nor does anybody else come to it.
     #[error("{0} is named in the configuration of superusers")]
     Privileged(String),
     /// Somebody is signed in who may not do this as themselves, or not by this credential.

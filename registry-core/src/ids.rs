@@ -1,10 +1,33 @@
-//! Compact ids, given out in blocks so that no counter is written for each.
+//! Ids: compact ones, given out in blocks so that no counter is written for each, and random ones that clients see.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
 use crate::metadata::{Growth, Lane, Metadata, Rows};
 use crate::model::tables::SYSTEM;
+
+/// Declares an id that is a random UUID (RFC 9562, version 4), as clients see it.
+macro_rules! random_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub(crate) [u8; 16]);
+
+        impl $name {
+            /// The id made of these random bytes.
+            pub fn from_random(bytes: [u8; 16]) -> Self {
+                Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
+            }
+        }
+    };
+}
+pub(crate) use random_id;
 
 /// Ids in a block. What is left of a block is lost when the process ends; ids are never given out twice.
 const BLOCK: u64 = 4096;

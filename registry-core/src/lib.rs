@@ -41,7 +41,7 @@ pub use registry::{
     Mounted, NewPrototype, NewRobot, NewToken, NewUser, OrganizationInfo, OrganizationRow, Permission,
     Precondition, PrototypeInfo, Pushed, ReferrersPage, Registry, RepositoriesPage, RepositoryInfo,
     RepositoryRole, RobotInfo, RobotLimits, RobotReach, RobotToken, Session, SessionId, Severity,
-    StarredPage, Swept, TagsPage, TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter,
+    StarredPage, Swept, TagInfo, TagsPage, TeamInfo, TeamMember, TeamMembers, To, TokenHolder, UploadWriter,
     UserChange,
 };
 pub use settings::{Audited, Settings};

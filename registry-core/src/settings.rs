@@ -6,6 +6,8 @@ use std::sync::Arc;
 /// The rules of a registry that its operator chooses. The default is Quay's, where Quay has one.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Whether there are superusers and readers at all (`FEATURE_SUPER_USERS`).
+    pub has_superusers: bool,
     /// Names of users who are superusers, beside those with the flag on their row (`SUPER_USERS`).
     pub superusers: BTreeSet<String>,
     /// Names of users and robots who read everything (`GLOBAL_READONLY_SUPER_USERS`); they are no superusers, even if they
@@ -76,6 +78,25 @@ pub struct Settings {
     pub metadata_cache_bytes: usize,
 }
 
+impl Settings {
+    /// Whether the user or robot of this name reads everything.
+    pub(crate) fn is_reader(&self, name: &str) -> bool {
+        self.has_superusers && self.readers.contains(name)
+    }
+
+    /// Whether the user or robot of this name is a superuser, unless it is a reader.
+    pub(crate) fn is_superuser(&self, name: &str) -> bool {
+        self.has_superusers && self.superusers.contains(name)
+    }
+
+    /// Whether power over the registry goes with this name of a namespace, or with that of a robot there. It does so as well
+    /// while nobody has power, since that may change.
+    pub(crate) fn gives_power(&self, namespace: &str) -> bool {
+        let is_of = |name: &String| name.split('+').next() == Some(namespace);
+        self.superusers.iter().chain(&self.readers).any(is_of)
+    }
+}
+
 /// Which attempts leave an event. What was done always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audited {
@@ -109,6 +130,7 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            has_superusers: true,
             superusers: BTreeSet::new(),
             readers: BTreeSet::new(),
             users_are_restricted: false,

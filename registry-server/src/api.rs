@@ -1,6 +1,7 @@
 //! Everything outside `/v2/`: `/api/v1` in Quay's shapes, health, and metrics.
 
 mod about;
+mod absent;
 mod account;
 mod app_tokens;
 mod applications;
@@ -30,6 +31,7 @@ mod robot_limits;
 mod robots;
 mod routes;
 mod schema;
+mod scopes;
 mod search;
 mod session;
 mod stars;
@@ -49,7 +51,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
-use self::body::media_type;
+use self::body::form;
 use self::caller::{CSRF_FIELD, FormToken};
 use self::error::ApiError;
 pub(crate) use self::logs::event_line;
@@ -61,7 +63,6 @@ use crate::app::App;
 use crate::listener::{Body, BodyError, ConnectionInfo, ReceivedBody};
 use crate::metrics::Route;
 use crate::v2::{harden, json_answer, keep_length_only};
-use crate::wire::query::Query;
 use crate::wire::secret::Secret;
 
 /// The largest body that is read, in bytes.
@@ -89,6 +90,7 @@ fn registered() -> Vec<Operation> {
         search::registered(),
         stars::registered(),
         messages::registered(),
+        absent::registered(),
         about::registered(),
         discovery::registered(),
     ]
@@ -106,6 +108,10 @@ pub fn operations() -> &'static [Description] {
 
 /// Every route.
 pub(crate) fn router(app: &Arc<App>) -> Router {
+    let mut operations = registered();
+    if !app.registry.settings().has_superusers {
+        operations.retain(|operation| !operation.description.is_for_superusers());
+    }
     Router::new()
         .route("/health/instance", get(health::instance))
         .route("/health", get(health::instance))
@@ -124,7 +130,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/oauth/denyapp", post(oauth::deny))
         .route("/oauth/localapp", get(oauth::local))
         .route("/oauth/access_token", post(oauth::exchange))
-        .merge(routes::router(registered()))
+        .merge(routes::router(operations))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::clone(app))
@@ -141,6 +147,12 @@ fn date(ms: u64) -> String {
     let moment = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let moment = moment.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(jiff::tz::TimeZone::UTC);
     moment.strftime("%a, %d %b %Y %H:%M:%S -0000").to_string()
+}
+
+/// A moment in ISO 8601 with microseconds, as Quay writes those of tokens.
+fn iso(ms: u64) -> String {
+    let moment = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 /// Answers a request through the routes.
@@ -239,11 +251,7 @@ async fn routed(
 
 /// The CSRF token in a form, which a page without scripts sends.
 fn form_token(head: &Parts, bytes: &[u8]) -> Option<FormToken> {
-    if media_type(&head.headers) != "application/x-www-form-urlencoded" {
-        return None;
-    }
-    let form = Query::parse_form(std::str::from_utf8(bytes).ok()?).ok()?;
-    form.get(CSRF_FIELD).map(|token| FormToken(Secret::new(token)))
+    form(&head.headers, bytes)?.get(CSRF_FIELD).map(|token| FormToken(Secret::new(token)))
 }
 
 fn busy(busy: Busy) -> Response<Body> {

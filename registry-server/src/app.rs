@@ -52,6 +52,27 @@ pub struct Options {
     pub outbound: Outbound,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            library: "library".parse().expect("invariant: a plain word is a namespace"),
+            origins: Origins::default(),
+            page_size: 1000,
+            referrers_api: true,
+            user_initialize: false,
+            user_creation: true,
+            user_rename: false,
+            session_cookie_secure: false,
+            api: ApiOptions::default(),
+            log_requests: false,
+            metrics_token: None,
+            admission: AdmissionLimits::default(),
+            log_export: true,
+            outbound: Outbound::default(),
+        }
+    }
+}
+
 /// What `/api/v1` is set to.
 #[derive(Clone, Debug)]
 pub struct ApiOptions {
@@ -63,8 +84,6 @@ pub struct ApiOptions {
     pub direct_login: bool,
     /// Whether names of users are found by their beginning (`FEATURE_PARTIAL_USER_AUTOCOMPLETE`).
     pub partial_user_autocomplete: bool,
-    /// Whether there are superusers (`FEATURE_SUPER_USERS`), as `/config` tells.
-    pub super_users: bool,
 }
 
 impl Default for ApiOptions {
@@ -74,7 +93,6 @@ impl Default for ApiOptions {
             cors_origins: Vec::new(),
             direct_login: true,
             partial_user_autocomplete: true,
-            super_users: true,
         }
     }
 }
@@ -139,7 +157,7 @@ impl App {
 
     /// Notes in the audit trail how a sign-in went, which waits for nothing.
     pub(crate) fn record_sign_in(&self, way: SignInWay, name: &str, outcome: SignInOutcome) {
-        self.by_request().record_sign_in(&SignIn { way, name: name.to_owned(), outcome });
+        self.by_request().record_sign_in(&SignIn { way, name: name.to_owned(), credential: None, outcome });
     }
 
     /// The registry, as the request calls it that is being answered.

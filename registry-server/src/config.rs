@@ -7,6 +7,7 @@
 mod document;
 mod edge;
 mod known;
+mod storage;
 mod units;
 
 use std::collections::BTreeSet;
@@ -14,22 +15,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use registry_core::oci::NamespaceName;
 use registry_core::{Audited, Settings};
 
-use self::document::{Document, Value};
-use crate::admission::AdmissionLimits;
+use self::document::Document;
+#[cfg(test)]
+pub(crate) use self::known::UNDERSTOOD;
 use crate::app::{ApiOptions, Options};
-use crate::origin::{AddressBlock, Origins};
-use crate::outbound::Outbound;
-use crate::wire::secret::Secret;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX_BYTES: usize = 1 << 20;
 /// Quay pages by at least this many entries, whatever `V2_PAGINATION_SIZE` says.
 const PAGE_MIN: u64 = 100;
-/// The shortest token for `/metrics`, in characters.
-const METRICS_TOKEN_MIN: usize = 16;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,22 +81,7 @@ impl Config {
     pub fn without_file() -> Self {
         Self {
             settings: Settings::default(),
-            options: Options {
-                library: library(),
-                origins: Origins::default(),
-                page_size: 1000,
-                referrers_api: true,
-                user_initialize: false,
-                user_creation: true,
-                user_rename: false,
-                session_cookie_secure: false,
-                api: ApiOptions::default(),
-                log_requests: false,
-                metrics_token: None,
-                admission: AdmissionLimits::default(),
-                log_export: true,
-                outbound: Outbound::default(),
-            },
+            options: Options::default(),
             audit_stream: None,
             storage_path: None,
             log_format: LogFormat::Text,
@@ -134,15 +115,17 @@ impl Config {
 
     fn of(document: &mut Document) -> Result<Self, ConfigError> {
         let base = Self::without_file();
-        authentication(document)?;
-        let has_superusers = document.flag("FEATURE_SUPER_USERS", true)?;
-        let settings = settings(document, base.settings, has_superusers)?;
+        edge::authentication(document)?;
+        let settings = settings(document, base.settings)?;
         let tls_ends_in_front = document.flag("EXTERNAL_TLS_TERMINATION", false)?;
         let options = Options {
-            library: document.text("LIBRARY_NAMESPACE")?.map_or(Ok(library()), |(line, name)| {
-                name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
-            })?,
-            origins: origins(document, tls_ends_in_front)?,
+            library: document.text("LIBRARY_NAMESPACE")?.map_or(
+                Ok(base.options.library),
+                |(line, name)| {
+                    name.parse().map_err(|_| document.wrong(line, "LIBRARY_NAMESPACE", "a namespace", &name))
+                },
+            )?,
+            origins: edge::origins(document, tls_ends_in_front)?,
             page_size: match document.number("V2_PAGINATION_SIZE")? {
                 Some(size) => usize::try_from(size.max(PAGE_MIN)).unwrap_or(base.options.page_size),
                 None => base.options.page_size,
@@ -152,9 +135,9 @@ impl Config {
             user_creation: document.flag("FEATURE_USER_CREATION", true)?,
             user_rename: document.flag("FEATURE_USER_RENAME", false)?,
             session_cookie_secure: document.flag("SESSION_COOKIE_SECURE", false)?,
-            api: api(document, has_superusers)?,
+            api: api(document)?,
             log_requests: document.flag("LOG_REQUESTS", false)?,
-            metrics_token: metrics_token(document)?,
+            metrics_token: edge::metrics_token(document)?,
             admission: edge::admission(document, base.options.admission)?,
             log_export: document.flag("FEATURE_LOG_EXPORT", true)?,
             outbound: edge::outbound(document)?,
@@ -166,17 +149,13 @@ impl Config {
             Some((_, format)) if format == "json" => LogFormat::Json,
             Some((line, other)) => return Err(document.wrong(line, "LOG_FORMAT", "text or json", &other)),
         };
-        let storage_path = storage_path(document)?;
+        let storage_path = storage::storage_path(document)?;
         let setup_code = false;
         Ok(Self { settings, options, audit_stream, storage_path, log_format, setup_code, tls_ends_in_front })
     }
 }
 
-fn library() -> NamespaceName {
-    "library".parse().expect("invariant: a plain word is a namespace")
-}
-
-fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Result<Settings, ConfigError> {
+fn settings(document: &mut Document, base: Settings) -> Result<Settings, ConfigError> {
     let names = |document: &mut Document, key| -> Result<BTreeSet<String>, ConfigError> {
         Ok(document.texts(key)?.into_iter().map(|(_, name)| name).collect())
     };
@@ -184,14 +163,15 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
     let has_full_access = document.flag("FEATURE_SUPERUSERS_FULL_ACCESS", false)?;
     let readers = names(document, "GLOBAL_READONLY_SUPER_USERS")?;
     Ok(Settings {
-        readers: if has_superusers { readers } else { BTreeSet::new() },
+        has_superusers: document.flag("FEATURE_SUPER_USERS", true)?,
+        readers,
         users_are_restricted: document.flag("FEATURE_RESTRICTED_USERS", false)?,
         unrestricted_users: names(document, "RESTRICTED_USERS_WHITELIST")?,
         superusers_create_organizations: document.flag("FEATURE_SUPERUSERS_ORG_CREATION_ONLY", false)?,
         robots_are_disallowed: document.flag("ROBOTS_DISALLOW", false)?,
         allowed_robots: names(document, "ROBOTS_WHITELIST")?,
-        superusers: if has_superusers { superusers } else { BTreeSet::new() },
-        superusers_have_full_access: has_superusers && has_full_access,
+        superusers,
+        superusers_have_full_access: has_full_access,
         anonymous_access: document.flag("FEATURE_ANONYMOUS_ACCESS", true)?,
         public_catalog: document.flag("FEATURE_PUBLIC_CATALOG", false)?,
         create_namespace_on_push: document.flag("CREATE_NAMESPACE_ON_PUSH", false)?,
@@ -231,127 +211,13 @@ fn settings(document: &mut Document, base: Settings, has_superusers: bool) -> Re
     })
 }
 
-fn api(document: &mut Document, super_users: bool) -> Result<ApiOptions, ConfigError> {
+fn api(document: &mut Document) -> Result<ApiOptions, ConfigError> {
     Ok(ApiOptions {
         browser_calls_xhr_only: document.flag("BROWSER_API_CALLS_XHR_ONLY", true)?,
-        cors_origins: cors_origins(document)?,
+        cors_origins: edge::cors_origins(document)?,
         direct_login: document.flag("FEATURE_DIRECT_LOGIN", true)?,
         partial_user_autocomplete: document.flag("FEATURE_PARTIAL_USER_AUTOCOMPLETE", true)?,
-        super_users,
     })
-}
-
-/// Sites as browsers name them: a scheme and a host.
-fn cors_origins(document: &mut Document) -> Result<Vec<String>, ConfigError> {
-    const KEY: &str = "CORS_ORIGIN";
-    let mut sites = Vec::new();
-    for (line, site) in document.text_or_texts(KEY)? {
-        let host = site.strip_prefix("https://").or_else(|| site.strip_prefix("http://"));
-        if !host.is_some_and(crate::origin::is_host) {
-            return Err(document.wrong(line, KEY, "sites such as https://console.lab", &site));
-        }
-        sites.push(site);
-    }
-    Ok(sites)
-}
-
-/// A token that could be guessed, or could not be sent, is refused. It is not repeated in the error.
-fn metrics_token(document: &mut Document) -> Result<Option<Secret>, ConfigError> {
-    const KEY: &str = "METRICS_TOKEN";
-    match document.text(KEY)? {
-        Some((line, token))
-            if token.len() < METRICS_TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            let expected = format!("at least {METRICS_TOKEN_MIN} visible ASCII characters");
-            Err(document.wrong(line, KEY, &expected, "something else"))
-        }
-        token => Ok(token.map(|(_, token)| Secret::new(token))),
-    }
-}
-
-/// Accounts are the registry's own: another backend would leave everybody out.
-fn authentication(document: &mut Document) -> Result<(), ConfigError> {
-    match document.text("AUTHENTICATION_TYPE")? {
-        Some((line, other)) if other != "Database" => {
-            Err(document.wrong(line, "AUTHENTICATION_TYPE", "Database", &other))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn origins(document: &mut Document, tls_ends_in_front: bool) -> Result<Origins, ConfigError> {
-    let preferred = match document.text("PREFERRED_URL_SCHEME")? {
-        None => None,
-        Some((_, scheme)) if scheme == "http" || scheme == "https" => Some(scheme),
-        Some((line, other)) => {
-            return Err(document.wrong(line, "PREFERRED_URL_SCHEME", "http or https", &other));
-        }
-    };
-    let host = match document.text("SERVER_HOSTNAME")? {
-        None => None,
-        Some((_, host)) if crate::origin::is_host(&host) => Some(host),
-        Some((line, other)) => {
-            return Err(document.wrong(
-                line,
-                "SERVER_HOSTNAME",
-                "a host name, with a port if need be",
-                &other,
-            ));
-        }
-    };
-    let mut trusted_proxies = Vec::new();
-    for (line, block) in document.texts("TRUSTED_PROXIES")? {
-        let parsed: Option<AddressBlock> = AddressBlock::parse(&block);
-        trusted_proxies.push(parsed.ok_or_else(|| {
-            document.wrong(line, "TRUSTED_PROXIES", "an address or a block such as 10.0.0.0/8", &block)
-        })?);
-    }
-    // The preferred scheme belongs to the configured host: alone it says nothing of how this client came.
-    let scheme =
-        preferred.filter(|_| host.is_some()).or_else(|| tls_ends_in_front.then(|| "https".to_owned()));
-    Ok(Origins { scheme, host, trusted_proxies })
-}
-
-/// `DISTRIBUTED_STORAGE_CONFIG` names locations; the one preferred, or the only one, must be a directory.
-fn storage_path(document: &mut Document) -> Result<Option<PathBuf>, ConfigError> {
-    const KEY: &str = "DISTRIBUTED_STORAGE_CONFIG";
-    let preferred = document.texts("DISTRIBUTED_STORAGE_PREFERENCE")?.into_iter().next();
-    let Some((line, value)) = document.take(KEY) else { return Ok(None) };
-    let Value::Map(locations) = value else {
-        return Err(document.wrong(line, KEY, "a map of locations", &value.to_string()));
-    };
-    let location = match &preferred {
-        Some((_, name)) => locations.iter().find(|(location, _, _)| location == name),
-        None if locations.len() > 1 => {
-            let expected = "one location, or DISTRIBUTED_STORAGE_PREFERENCE to choose among them";
-            return Err(document.wrong(line, KEY, expected, &format!("{} locations", locations.len())));
-        }
-        None => locations.first(),
-    };
-    let Some((name, line, location)) = location else {
-        let found = preferred.map_or("none".to_owned(), |(_, name)| format!("no location {name}"));
-        return Err(document.wrong(line, KEY, "a location", &found));
-    };
-    local_path(location).map(Some).map_err(|found| {
-        document.wrong(*line, KEY, &format!("{name}: [LocalStorage, {{storage_path: DIRECTORY}}]"), &found)
-    })
-}
-
-/// The path in `[LocalStorage, {storage_path: …}]`, or what was found in its place.
-fn local_path(location: &Value) -> Result<PathBuf, String> {
-    let Value::List(parts) = location else { return Err(location.to_string()) };
-    match parts.as_slice() {
-        [(_, Value::Text(engine)), (_, Value::Map(parameters))] if engine == "LocalStorage" => {
-            let path = parameters.iter().find(|(name, _, _)| name == "storage_path");
-            match path {
-                Some((_, _, Value::Text(path))) => Ok(PathBuf::from(path)),
-                Some((_, _, other)) => Err(format!("storage_path {other}")),
-                None => Err("no storage_path".to_owned()),
-            }
-        }
-        [(_, Value::Text(engine)), ..] => Err(format!("engine {engine}")),
-        _ => Err(location.to_string()),
-    }
 }
 
 #[cfg(test)]

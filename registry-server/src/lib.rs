@@ -16,6 +16,7 @@ pub mod listener;
 pub mod metrics;
 pub mod origin;
 pub mod outbound;
+mod recent;
 pub mod server;
 #[cfg(feature = "tls")]
 pub mod tls;

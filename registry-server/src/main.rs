@@ -129,15 +129,11 @@ async fn listen(
         }
         None => Endpoint::from(socket),
     };
+    let url = format!("{scheme}://{address}");
     let wants_code = config.setup_code && !registry.has_users()?;
     let code = if wants_code { Some(SetupCode::new(registry.random()?)) } else { None };
-    let url = format!("{scheme}://{address}");
-    let announcement = match &code {
-        Some(code) => format!("listening on {url}\nsetup code: {code}\n"),
-        None => format!("listening on {url}\n"),
-    };
+    let announcement = announcement(&url, code.as_ref());
     let auth = Auth::new(&registry, code)?;
-    let target = config.audit_stream;
     let mut control = control(data, &registry, &auth, lanes.blobs.clone(), url);
     // Whoever reads this may rely on both channels, and on a stop that is clean.
     let signalled = stopped()?;
@@ -145,7 +141,7 @@ async fn listen(
     stdout.write_all(announcement.as_bytes())?;
     stdout.flush()?;
     // After that line, which is the first on standard output.
-    let streaming = target.map(|target| Streaming::start(&registry, target)).transpose()?;
+    let streaming = config.audit_stream.map(|target| Streaming::start(&registry, target)).transpose()?;
     let (app, uploads_ended) = App::new(registry, auth, lanes, config.options);
     let stop = async move {
         signalled.await;
@@ -157,6 +153,13 @@ async fn listen(
         streaming.finish();
     }
     Ok(ended?)
+}
+
+fn announcement(url: &str, code: Option<&SetupCode>) -> String {
+    match code {
+        Some(code) => format!("listening on {url}\nsetup code: {code}\n"),
+        None => format!("listening on {url}\n"),
+    }
 }
 
 /// The operator's channel, until it is dropped. The registry serves without it too.

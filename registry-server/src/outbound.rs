@@ -111,11 +111,13 @@ impl Target {
         if host.is_empty() {
             return Err(invalid("it has no host"));
         }
+        let path_and_query = uri.path_and_query().map_or("", |path| path.as_str());
+        let slash = if path_and_query.starts_with('/') { "" } else { "/" };
         Ok(Self {
             is_tls,
             host: host.to_ascii_lowercase(),
             port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
-            path_and_query: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            path_and_query: format!("{slash}{path_and_query}"),
         })
     }
 

@@ -31,6 +31,8 @@ mod fairness;
 mod full_disk;
 #[path = "main/hidden.rs"]
 mod hidden;
+#[path = "main/hidden_api.rs"]
+mod hidden_api;
 #[path = "main/hostile.rs"]
 mod hostile;
 #[path = "main/initialize.rs"]
@@ -59,6 +61,8 @@ mod routes;
 mod search;
 #[path = "main/sessions.rs"]
 mod sessions;
+#[path = "main/shapes.rs"]
+mod shapes;
 #[path = "main/stolen.rs"]
 mod stolen;
 #[path = "main/stopping.rs"]

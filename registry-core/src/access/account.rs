@@ -9,8 +9,8 @@ pub enum AccountAction {
     Read,
     /// Changing one's own account, but not how one signs in to it; founding organizations.
     Administer,
-    /// Making and seeing what signs in as the account itself: its password, app-specific tokens. A credential that carries
-    /// less than these would give itself more.
+    /// Making and seeing what signs in as the account itself: its password, app-specific tokens; handing the account's
+    /// namespace over to another. A credential that carries less than these would give itself more.
     SetSecrets,
     /// What superusers may do in the whole registry.
     Rule,

@@ -4,22 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Globs, Principal, PrincipalId};
+use crate::ids::random_id;
 
-/// Names a stored token to clients and in events: a random UUID. Not the secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TokenId(pub(crate) [u8; 16]);
-
-impl TokenId {
-    /// The id made of these random bytes.
-    pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
-    }
-}
-
-impl fmt::Display for TokenId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
-    }
+random_id! {
+    /// Names a stored token to clients and in events: a random UUID. Not the secret.
+    TokenId
 }
 
 impl std::str::FromStr for TokenId {

@@ -49,7 +49,7 @@ pub(crate) fn create_namespace(
 pub(crate) fn principal(rows: &impl Rows, name: &str) -> Result<(PrincipalId, User), Error> {
     let unknown = || Error::PrincipalUnknown(name.to_owned());
     match name.split_once('+') {
-        None => find(rows, name)?.ok_or_else(unknown),
+        None => user_named(rows, name),
         Some((namespace, short_name)) => {
             let namespace = rows.get(&NAMESPACES, &namespace.to_owned())?.ok_or_else(unknown)?;
             robots::find(rows, namespace, short_name).map(|(id, user, _)| (id, user)).map_err(|error| {
@@ -67,7 +67,15 @@ pub(crate) fn has_users(rows: &impl Rows) -> Result<bool, Error> {
     Ok(rows.first(&USERS, &())?.is_some())
 }
 
-/// The user of this name.
+/// The user of this name, who must be there.
+///
+/// # Errors
+/// [`Error::PrincipalUnknown`].
+pub(crate) fn user_named(rows: &impl Rows, name: &str) -> Result<(PrincipalId, User), Error> {
+    find(rows, name)?.ok_or_else(|| Error::PrincipalUnknown(name.to_owned()))
+}
+
+/// The user of this name, if there is one.
 pub(crate) fn find(rows: &impl Rows, name: &str) -> Result<Option<(PrincipalId, User)>, Error> {
     let Some(namespace) = rows.get(&NAMESPACES, &name.to_owned())? else { return Ok(None) };
     let id = PrincipalId(namespace.0);

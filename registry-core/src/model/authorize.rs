@@ -148,7 +148,10 @@ fn facts(
                 Actor::Owner => true,
                 Actor::Anonymous => false,
                 Actor::User(_) | Actor::Narrowed(..) => {
-                    settings.create_namespace_on_push && !caller.is_robot() && !caller.is_restricted
+                    let is_open = settings.create_namespace_on_push && !caller.is_restricted;
+                    // Who founds what a robot with power is named after makes themselves such a robot.
+                    let is_free = !settings.gives_power(name.namespace()) || caller.rules(settings);
+                    is_open && is_free && !caller.is_robot()
                 }
             },
             intake: Intake::Open,
@@ -230,6 +233,31 @@ pub(crate) fn granted_in_organization(
     let namespace = granted_in_namespace(rows, settings, actor, name, action)?;
     let is_organization = namespace_row(rows, namespace)?.is_organization;
     if is_organization { Ok(namespace) } else { Err(Error::NotAnOrganization(name.to_string())) }
+}
+
+/// The namespace of this name, whoever asks.
+///
+/// # Errors
+/// [`Error::NamespaceUnknown`].
+pub(crate) fn namespace_named(
+    rows: &impl Rows,
+    name: &NamespaceName,
+) -> Result<(NamespaceId, Namespace), Error> {
+    let unknown = || Error::NamespaceUnknown(name.to_string());
+    let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
+    Ok((id, namespace_row(rows, id)?))
+}
+
+/// As [`namespace_named`], if it is an organization.
+///
+/// # Errors
+/// [`Error::NotAnOrganization`] as well.
+pub(crate) fn organization_named(
+    rows: &impl Rows,
+    name: &NamespaceName,
+) -> Result<(NamespaceId, Namespace), Error> {
+    let (id, row) = namespace_named(rows, name)?;
+    if row.is_organization { Ok((id, row)) } else { Err(Error::NotAnOrganization(name.to_string())) }
 }
 
 /// A namespace row that must be there because an id led to it.

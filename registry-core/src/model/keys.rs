@@ -1,6 +1,10 @@
 //! The components that keys are made of, beside the plain ones of the codec.
 
-use crate::access::{PrincipalId, TokenId};
+mod bytes;
+
+pub use self::bytes::{PrototypeId, UploadId};
+pub(crate) use self::bytes::{SecretHash, SessionKey};
+use crate::access::PrincipalId;
 use crate::metadata::key::{Component, take, write_text};
 use crate::metadata::record::{Field, Record};
 use crate::oci::{Algorithm, Digest, Tag};
@@ -163,131 +167,6 @@ impl Field for Grantee {
     }
     fn read(input: &mut &[u8]) -> Option<Self> {
         Component::read(input)
-    }
-}
-
-/// Names a default permission to clients: a random UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PrototypeId(pub(crate) [u8; 16]);
-
-impl PrototypeId {
-    /// The id made of these random bytes.
-    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
-    }
-}
-
-impl std::fmt::Display for PrototypeId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
-    }
-}
-
-impl std::str::FromStr for PrototypeId {
-    type Err = crate::Error;
-
-    /// Reads the hyphenated form.
-    ///
-    /// # Errors
-    /// [`crate::Error::PrototypeUnknown`]: no default permission has such a name.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        uuid::Uuid::try_parse(text)
-            .map(|id| Self(id.into_bytes()))
-            .map_err(|_| crate::Error::PrototypeUnknown)
-    }
-}
-
-impl Component for PrototypeId {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        take(input).map(Self)
-    }
-}
-
-/// The name of an upload session: a random UUID (RFC 9562, version 4), unguessable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UploadId(pub(crate) [u8; 16]);
-
-impl UploadId {
-    /// The id made of these random bytes.
-    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
-    }
-}
-
-impl std::fmt::Display for UploadId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
-    }
-}
-
-impl std::str::FromStr for UploadId {
-    type Err = crate::Error;
-
-    /// Reads the hyphenated form.
-    ///
-    /// # Errors
-    /// [`crate::Error::UploadUnknown`]: no session has such a name.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let id = uuid::Uuid::try_parse(text).map_err(|_| crate::Error::UploadUnknown)?;
-        let id = Self(id.into_bytes());
-        // One spelling only: the session's URL is what was given out.
-        if id.to_string() == text { Ok(id) } else { Err(crate::Error::UploadUnknown) }
-    }
-}
-
-impl Component for UploadId {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        take(input).map(Self)
-    }
-}
-
-/// What a session's row lies under: the SHA-256 of its id, so that whoever reads the rows cannot use any of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SessionKey(pub(crate) [u8; 32]);
-
-impl Component for SessionKey {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        take(input).map(Self)
-    }
-}
-
-/// The SHA-256 of a token or a code, under which it is found: whoever reads the rows cannot use any of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SecretHash(pub(crate) [u8; 32]);
-
-impl Component for SecretHash {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        take(input).map(Self)
-    }
-}
-
-impl Component for TokenId {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        take(input).map(Self)
-    }
-}
-
-impl Record for TokenId {
-    fn encode(&self) -> Vec<u8> {
-        Component::encode(self)
-    }
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Component::decode(bytes)
     }
 }
 

@@ -111,6 +111,7 @@ fn insert(
         withdrawn_ms: None,
         subject: manifest.subject().copied().map(DigestField),
         artifact_type: manifest.artifact_type().map(str::to_owned),
+        layers_bytes: manifest.layers_bytes(),
     };
     txn.put(&MANIFEST_LINKS, &(at.repository, *digest), &link);
     for blob in manifest.blobs() {

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::accounts::{self, create_namespace};
+use super::accounts::create_namespace;
+use super::authorize::namespace_row;
 use super::keys::{NamespaceId, TeamId};
 use super::records::{Namespace, Team};
 use super::tables::{MEMBERSHIPS, TEAM_MEMBERS, TEAM_NAMES, TEAM_ROLES};
-use super::teams;
+use super::{standing, teams};
 use crate::Error;
 use crate::access::{Actor, PrincipalId, TeamRole};
 use crate::metadata::{Rows, WriteTxn};
@@ -88,11 +89,38 @@ pub(crate) fn is_administered_without(
         let mut after = None;
         // Robots count as they do in Quay; all but a few members are passed over by the first row.
         while let Some(((_, member), ())) = rows.scan(&TEAM_MEMBERS, &(team,), after.as_ref(), 1)?.pop() {
-            // One who is being deleted administers nothing any more.
-            if !but(team, member) && accounts::get(rows, member)?.is_some() {
-                return Ok(true);
+            // One who is disabled or being deleted administers nothing any more.
+            match standing::enabled(rows, member) {
+                _ if but(team, member) => {}
+                Ok(_) => return Ok(true),
+                Err(Error::CredentialRevoked) => {}
+                Err(error) => return Err(error),
             }
             after = Some((team, member));
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the principal is an administrator of the organization, and nobody else is.
+pub(crate) fn depends_on(
+    rows: &impl Rows,
+    organization: NamespaceId,
+    principal: PrincipalId,
+) -> Result<bool, Error> {
+    let mut is_administrator = false;
+    for team in teams_of(rows, organization, principal)? {
+        is_administrator |= rows.get(&TEAM_ROLES, &(organization, team))? == Some(TeamRole::Admin);
+    }
+    Ok(is_administrator && !is_administered_without(rows, organization, |_, other| other == principal)?)
+}
+
+/// Whether any organization depends on the principal.
+pub(crate) fn any_depends_on(rows: &impl Rows, principal: PrincipalId) -> Result<bool, Error> {
+    for organization in of(rows, principal)? {
+        let is_gone = namespace_row(rows, organization)?.is_deleted;
+        if !is_gone && depends_on(rows, organization, principal)? {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -1,10 +1,11 @@
 //! The records that tables hold. Times are milliseconds since the Unix epoch.
 
+mod fields;
+
+pub(crate) use self::fields::{DigestField, RoleField};
 use super::keys::{ApplicationId, Grantee, NamespaceId, RepositoryId};
-use crate::access::{PrincipalId, Role, TeamRole};
-use crate::metadata::key::{Component, take};
-use crate::metadata::record::{Field, Record, record};
-use crate::oci::Digest;
+use crate::access::{PrincipalId, TeamRole};
+use crate::metadata::record::record;
 
 record! {
     /// A user's or an organization's namespace.
@@ -61,6 +62,8 @@ record! {
         repositories: String,
         /// Blocks of addresses that it is used from, with blanks between them; everywhere without.
         networks: String,
+        /// About when it signed in last: to the hour.
+        accessed_ms: Option<u64>,
     }
 }
 
@@ -83,6 +86,8 @@ record! {
         tokens: u64,
         /// Whether it is being deleted: its tokens are good no more.
         is_ending: bool,
+        /// When the present redirect address was set, if it ever changed.
+        redirect_set_ms: u64,
     }
 }
 
@@ -221,6 +226,8 @@ record! {
         withdrawn_ms: Option<u64>,
         subject: Option<DigestField>,
         artifact_type: Option<String>,
+        /// What its layers add up to; none for an index.
+        layers_bytes: Option<u64>,
     }
 }
 
@@ -295,90 +302,5 @@ record! {
         algorithm: u64,
         created_ms: u64,
         expires_ms: u64,
-    }
-}
-
-impl Record for u64 {
-    fn encode(&self) -> Vec<u8> {
-        Component::encode(self)
-    }
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Component::decode(bytes)
-    }
-}
-
-/// A role as a field; the default only stands in for a field that an older record lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RoleField(pub(crate) Role);
-
-impl Default for RoleField {
-    fn default() -> Self {
-        Self(Role::Read)
-    }
-}
-
-impl Field for RoleField {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.push(self.0.code());
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        let [code] = take(input)?;
-        Role::of_code(code).map(Self)
-    }
-}
-
-impl Field for TeamRole {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.push(self.code());
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        let [code] = take(input)?;
-        Self::of_code(code)
-    }
-}
-
-/// Declares how an ordered choice is stored: as one byte.
-macro_rules! stored_as_a_byte {
-    ($name:ident { $($choice:ident = $code:literal),+ }) => {
-        impl $name {
-            fn code(self) -> u8 {
-                match self { $(Self::$choice => $code),+ }
-            }
-            fn of_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$choice),)+ _ => None }
-            }
-        }
-        impl Record for $name {
-            fn encode(&self) -> Vec<u8> {
-                vec![self.code()]
-            }
-            fn decode(bytes: &[u8]) -> Option<Self> {
-                match bytes {
-                    [code] => Self::of_code(*code),
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-stored_as_a_byte!(Role { Read = 1, Write = 2, Admin = 3 });
-stored_as_a_byte!(TeamRole { Member = 1, Creator = 2, Admin = 3 });
-
-/// A digest as a field; the default only stands in for a field that an older record lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DigestField(pub(crate) Digest);
-
-impl Default for DigestField {
-    fn default() -> Self {
-        Self(Digest::of(crate::oci::Algorithm::Sha256, b""))
-    }
-}
-
-impl Field for DigestField {
-    fn write(&self, out: &mut Vec<u8>) {
-        Component::write(&self.0, out);
-    }
-    fn read(input: &mut &[u8]) -> Option<Self> {
-        Digest::read(input).map(Self)
     }
 }

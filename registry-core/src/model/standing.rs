@@ -218,7 +218,7 @@ pub(crate) fn enabled(rows: &impl Rows, id: PrincipalId) -> Result<User, Error> 
 }
 
 fn who(settings: &Settings, user: &User) -> Who {
-    if settings.readers.contains(&user.name) {
+    if settings.is_reader(&user.name) {
         Who::Reader
     } else if settings.superusers_have_full_access && is_superuser(settings, user) {
         Who::Unrestricted
@@ -229,15 +229,15 @@ fn who(settings: &Settings, user: &User) -> Who {
 
 /// Whether this user or robot is a superuser, by the flag on the row or by the settings.
 pub(crate) fn is_superuser(settings: &Settings, user: &User) -> bool {
-    let is_named = user.is_superuser || settings.superusers.contains(&user.name);
-    is_named && !settings.readers.contains(&user.name)
+    let has_flag = settings.has_superusers && user.is_superuser;
+    (has_flag || settings.is_superuser(&user.name)) && !settings.is_reader(&user.name)
 }
 
-/// Whether the actor may do `action`, which is about the whole registry.
+/// As [`account`], for who needs no account: the owner may do everything.
 ///
 /// # Errors
 /// [`Error::NotForCredential`], [`Error::NotSignedIn`], [`Error::CredentialRevoked`].
-pub(crate) fn check_registry(
+pub(crate) fn check_account(
     rows: &impl Rows,
     settings: &Settings,
     actor: &Actor,

@@ -77,6 +77,7 @@ pub struct Manifest {
     bytes: Bytes,
     kind: ManifestKind,
     blobs: Vec<BlobReference>,
+    layers_bytes: Option<u64>,
     children: Vec<Digest>,
     subject: Option<Digest>,
     artifact_type: Option<String>,
@@ -102,6 +103,7 @@ impl Manifest {
         Ok(Self {
             kind,
             blobs: distinct_blobs(document.config.iter().map(|config| &config.0), document.layers()),
+            layers_bytes: (!kind.is_index()).then(|| document.layers_bytes()),
             children: distinct_digests(document.manifests()),
             subject: document.subject.as_ref().map(|subject| subject.0.digest),
             artifact_type: document.artifact_type(),
@@ -134,6 +136,12 @@ impl Manifest {
     /// for all, and is required if any of them is. Empty for an index.
     pub fn blobs(&self) -> &[BlobReference] {
         &self.blobs
+    }
+
+    /// What the layers of an image manifest add up to, as it says itself and each as often as it is named, in bytes; none
+    /// for an index.
+    pub fn layers_bytes(&self) -> Option<u64> {
+        self.layers_bytes
     }
 
     /// The distinct digests that an index lists, in order: of manifests, or of blobs, since build
@@ -184,6 +192,10 @@ impl Document {
 
     fn layers(&self) -> impl Iterator<Item = &Descriptor> {
         self.layers.iter().flatten().map(|layer| &layer.0)
+    }
+
+    fn layers_bytes(&self) -> u64 {
+        self.layers().map(|layer| layer.size).fold(0, u64::saturating_add)
     }
 
     fn manifests(&self) -> impl Iterator<Item = &Descriptor> {

@@ -39,6 +39,8 @@ pub struct Account {
     pub token_hash: Option<Vec<u8>>,
     /// Whether the account may not be used: not now, or not from where the request came.
     pub is_disabled: bool,
+    /// Whether a robot's sign-in should be written down ([`Registry::note_use`]).
+    pub is_use_due: bool,
 }
 
 /// A user as an operator sees it.
@@ -144,8 +146,10 @@ impl Registry {
             let is_refused = robot.as_ref().is_some_and(|robot| self.admit_robot(robot).is_err());
             let caller = standing::caller(rows, &self.0.settings, &Actor::User(principal));
             let is_disabled = is_refused || caller.is_err();
+            let is_use_due = robot.as_ref().is_some_and(|robot| self.is_use_due(robot.accessed_ms));
             Ok(Some(Account {
                 principal,
+                is_use_due,
                 token_hash: robot.map(|robot| robot.token_hash),
                 name: user.name,
                 password_hash: user.password_hash,
@@ -176,7 +180,7 @@ impl Registry {
         AccountInfo {
             id,
             is_superuser: standing::is_superuser(&self.0.settings, &user),
-            is_reader: self.0.settings.readers.contains(&user.name),
+            is_reader: self.0.settings.is_reader(&user.name),
             name: user.name,
             email: user.email,
             is_disabled: user.is_disabled,

@@ -141,7 +141,7 @@ impl Registry {
         })
     }
 
-    /// Changes what is said of an application.
+    /// Changes what is said of an application. Where answers go to another address, those who allowed it are asked again.
     ///
     /// # Errors
     /// [`Error::ApplicationUnknown`]; the refusals of administering the organization.
@@ -160,7 +160,13 @@ impl Registry {
             "client_id": client_id,
         });
         let event = ("update_application", metadata);
-        self.update_application(actor, organization, client_id, &event, |row| describe(row, details))
+        let now_ms = self.now_ms();
+        self.update_application(actor, organization, client_id, &event, |row| {
+            if row.redirect_uri != details.redirect_uri {
+                row.redirect_set_ms = now_ms;
+            }
+            describe(row, details);
+        })
     }
 
     /// Gives an application a new client secret.

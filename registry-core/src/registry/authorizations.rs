@@ -82,20 +82,23 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether the actor may let the application act for them, and whether they let it do all of this already. Only who
-    /// administers the application's namespace may (Quay).
+    /// Whether the actor may let the application act for them, and whether they let it do all of this already: with a token
+    /// that is good, and since answers go to where they go now. Only who administers the application's namespace may (Quay).
     ///
     /// # Errors
     /// [`Error::ApplicationUnknown`], [`Error::RedirectRefused`], [`Error::NotForCredential`] for a credential that is not the
     /// actor's own or scopes that are not theirs; the refusals of administering the namespace.
     pub fn check_authorization(&self, actor: &Actor, asked: &Authorization) -> Result<bool, Error> {
         self.0.metadata.read(|rows| {
-            let (id, _, user) = self.authorizing(rows, actor, asked)?;
+            let (id, owner, user) = self.authorizing(rows, actor, asked)?;
+            let now_ms = self.now_ms();
             let tokens = rows.scan(&USER_TOKENS, &(user, id), None, STEP)?;
             let mut granted = false;
             for ((_, _, token), ()) in tokens {
                 let row = rows.get(&TOKENS, &token)?.ok_or(Error::Corrupt("tokens"))?;
-                granted |= row.scopes().cover(asked.scopes);
+                let is_good = row.expires_ms.is_none_or(|expires_ms| expires_ms > now_ms);
+                let knew_address = row.created_ms >= owner.redirect_set_ms;
+                granted |= is_good && knew_address && row.scopes().cover(asked.scopes);
             }
             Ok(granted)
         })
@@ -273,8 +276,9 @@ fn is_registered(registered: &str, asked: &str) -> bool {
     let has_path = after.contains('/');
     let goes_on = rest.is_empty() || rest.starts_with(['/', '?']) || has_path;
     let is_clean = asked.bytes().all(|byte| byte.is_ascii_graphic()) && !asked.contains(['\\', '#']);
-    let is_up = |part: &str| ["..", ".%2e", "%2e.", "%2e%2e"].contains(&part.to_ascii_lowercase().as_str());
-    let climbs = asked.split(['/', '?']).any(is_up);
+    // As whatever decodes it, in whichever order, could read it.
+    let decoded = asked.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    let climbs = decoded.split(['/', '?', ';']).any(|part| part == "..");
     matches!(scheme, "http" | "https") && names_host && goes_on && is_clean && !climbs
 }
 
@@ -294,6 +298,11 @@ mod tests {
             ("https://ci.lab", "https://ci.lab:444@evil.test/", false),
             ("https://ci.lab/cb", "https://ci.lab/cb/../other", false),
             ("https://ci.lab/cb", "https://ci.lab/cb/%2E%2e/other", false),
+            ("https://ci.lab/cb", "https://ci.lab/cb%2F..%2fother", false),
+            ("https://ci.lab/cb", "https://ci.lab/cb%5c.%2e%5Cother", false),
+            ("https://ci.lab/cb", "https://ci.lab/cb/..;/other", false),
+            ("https://ci.lab/cb", "https://ci.lab/cb/a..b/..c", true),
+            ("https://ci.lab:444", "https://ci.lab:4443/", false),
             ("https://ci.lab/cb", "http://ci.lab/cb", false),
             ("https://ci.lab/cb", "https://ci.lab/cb\\x", false),
             ("https://ci.lab/cb", "https://ci.lab/cb#x", false),
@@ -304,6 +313,23 @@ mod tests {
             ("javascript:x", "javascript:x", false),
         ] {
             assert_eq!(is_registered(registered, asked), is_good, "{registered} {asked}");
+        }
+    }
+
+    fn authority(url: &str) -> Option<&str> {
+        url.split_once("://")?.1.split(['/', '?', '#', '\\']).next()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_taken_leads_to_the_registered_host(
+            registered in "https?://[a-z.:@?/]{0,8}",
+            more in "[a-z.:@?#/%25ce\\\\ ]{0,10}",
+        ) {
+            let asked = format!("{registered}{more}");
+            if is_registered(&registered, &asked) {
+                proptest::prop_assert_eq!(authority(&asked), authority(&registered));
+            }
         }
     }
 }

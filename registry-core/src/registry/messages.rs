@@ -75,7 +75,7 @@ impl Registry {
     ) -> Result<MessageId, Error> {
         let (id, created_ms) = (MessageId::from_random(self.random()?), self.now_ms());
         self.0.metadata.write(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
             if txn.scan(&MESSAGES, &(), None, MESSAGES_MAX)?.len() == MESSAGES_MAX {
                 return Err(Error::TooMany("messages"));
             }
@@ -98,7 +98,7 @@ impl Registry {
     /// the refusals of ruling the registry.
     pub fn delete_message(&self, actor: &Actor, id: MessageId) -> Result<(), Error> {
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
             txn.delete(&MESSAGES, &id);
             Ok(())
         })?;

@@ -6,7 +6,7 @@ use super::Registry;
 use crate::Error;
 use crate::access::{AccountAction, Actor, NamespaceAction, Principal, PrincipalId, TeamRole};
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
-use crate::model::authorize::{granted_in_organization, namespace_row};
+use crate::model::authorize::{granted_in_organization, namespace_named, namespace_row, organization_named};
 use crate::model::keys::{NamespaceId, TeamId};
 use crate::model::tables::{NAMESPACE, NAMESPACES, PUBLIC_NAMESPACES, TEAM_ROLES, USERS};
 use crate::model::{accounts, deletion, organizations, standing, teams};
@@ -39,19 +39,15 @@ impl Registry {
         name: &NamespaceName,
     ) -> Result<NamespaceId, Error> {
         let settings = &self.0.settings;
-        if standing::check_registry(rows, settings, actor, AccountAction::Rule).is_err() {
+        if standing::check_account(rows, settings, actor, AccountAction::Rule).is_err() {
             return granted_in_organization(rows, settings, actor, name, NamespaceAction::Administer);
         }
-        let (id, is_organization) = namespace_of(rows, name)?;
-        if is_organization { Ok(id) } else { Err(Error::NotAnOrganization(name.to_string())) }
+        Ok(organization_named(rows, name)?.0)
     }
 
-    /// Refuses what would free a name to which the configuration gives power.
+    /// Refuses what would free a name to which the configuration gives power, or give it to just anybody.
     pub(super) fn check_unprivileged(&self, name: &str) -> Result<(), Error> {
-        let settings = &self.0.settings;
-        let is_of = |other: &String| other.split('+').next() == Some(name);
-        let is_privileged = settings.superusers.iter().chain(&settings.readers).any(is_of);
-        if is_privileged { Err(Error::Privileged(name.to_owned())) } else { Ok(()) }
+        if self.0.settings.gives_power(name) { Err(Error::Privileged(name.to_owned())) } else { Ok(()) }
     }
 
     /// Deletes the caller's own account, with the namespace of the same name and everything in it.
@@ -62,7 +58,7 @@ impl Registry {
     pub fn delete_own_account(&self, actor: &Actor) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let (id, _) = self.acting_user(txn, actor)?;
+            let (id, _) = self.acting_user(txn, actor, AccountAction::Administer)?;
             let name = self.end_account(txn, id)?;
             deletion::bury_namespace(txn, id.into())?;
             let metadata = json!({"username": name});
@@ -80,8 +76,8 @@ impl Registry {
     pub fn delete_user(&self, actor: &Actor, name: &str) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let id = user_named(txn, name)?;
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (id, _) = accounts::user_named(txn, name)?;
             self.end_account(txn, id)?;
             deletion::bury_namespace(txn, id.into())?;
             let metadata = json!({"username": name});
@@ -91,9 +87,14 @@ impl Registry {
         Ok(())
     }
 
-    /// The actor's own account, if it is a user's and the actor may do everything with it; and its name.
-    fn acting_user(&self, rows: &impl Rows, actor: &Actor) -> Result<(PrincipalId, String), Error> {
-        let (id, user) = standing::account(rows, &self.0.settings, actor, AccountAction::Administer)?;
+    /// The actor's own account, if it is a user's and the actor may do this with it; and its name.
+    fn acting_user(
+        &self,
+        rows: &impl Rows,
+        actor: &Actor,
+        action: AccountAction,
+    ) -> Result<(PrincipalId, String), Error> {
+        let (id, user) = standing::account(rows, &self.0.settings, actor, action)?;
         if user.robot_of.is_some() { Err(Error::NotForCredential) } else { Ok((id, user.name)) }
     }
 
@@ -104,12 +105,8 @@ impl Registry {
             return Err(Error::Privileged(user.name));
         }
         self.check_unprivileged(&user.name)?;
-        for organization in organizations::of(txn, id)? {
-            let is_gone = namespace_row(txn, organization)?.is_deleted;
-            if !is_gone && !organizations::is_administered_without(txn, organization, |_, other| other == id)?
-            {
-                return Err(Error::LastAdministrator);
-            }
+        if organizations::any_depends_on(txn, id)? {
+            return Err(Error::LastAdministrator);
         }
         deletion::bury_account(txn, id)?;
         Ok(user.name)
@@ -128,11 +125,8 @@ impl Registry {
     ) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let (at, is_organization) = namespace_of(txn, name)?;
-            if !is_organization {
-                return Err(Error::NotAnOrganization(name.to_string()));
-            }
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (at, _) = organization_named(txn, name)?;
             self.rename(txn, at, name.as_str(), new_name.as_str())?;
             let names = json!({"old_name": name.as_str(), "new_name": new_name.as_str(), "superuser": true});
             stamp.record_in(txn, 0, (at, new_name.as_str()), "org_change_name", &names)
@@ -148,7 +142,7 @@ impl Registry {
     pub fn rename_own_account(&self, actor: &Actor, new_name: &NamespaceName) -> Result<(), Error> {
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let (id, old_name) = self.acting_user(txn, actor)?;
+            let (id, old_name) = self.acting_user(txn, actor, AccountAction::Administer)?;
             self.rename(txn, id.into(), &old_name, new_name.as_str())?;
             accounts::update(txn, id, |user| user.name = new_name.to_string())?;
             let metadata = json!({"old_username": old_name});
@@ -192,9 +186,9 @@ impl Registry {
         let owners = TeamId(self.0.ids.fresh(&self.0.metadata)?);
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let (at, is_organization) = namespace_of(txn, name)?;
-            if !is_organization {
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (at, row) = namespace_named(txn, name)?;
+            if !row.is_organization {
                 self.make_organization(txn, PrincipalId(at.0))?;
             }
             let team = administrators(txn, at, owners)?;
@@ -202,7 +196,7 @@ impl Registry {
                 teams::add(txn, team, new_owner)?;
             }
             let metadata = json!({
-                "entity_id": at.0, "namespace": name.as_str(), "was_user": !is_organization, "superuser": true,
+                "entity_id": at.0, "namespace": name.as_str(), "was_user": !row.is_organization, "superuser": true,
             });
             stamp.record_in(txn, 0, (at, name.as_str()), "take_ownership", &metadata)
         })?;
@@ -219,7 +213,7 @@ impl Registry {
         let owners = TeamId(self.0.ids.fresh(&self.0.metadata)?);
         let stamp = self.stamp(actor, 1)?;
         self.change_names(|txn| {
-            let (id, name) = self.acting_user(txn, actor)?;
+            let (id, name) = self.acting_user(txn, actor, AccountAction::SetSecrets)?;
             if id == owner.id {
                 return Err(Error::OwnsNamespace(name));
             }
@@ -250,18 +244,6 @@ impl Registry {
         self.0.wake.notify();
         Ok(())
     }
-}
-
-/// The namespace, and whether it is an organization.
-fn namespace_of(rows: &impl Rows, name: &NamespaceName) -> Result<(NamespaceId, bool), Error> {
-    let unknown = || Error::NamespaceUnknown(name.to_string());
-    let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
-    Ok((id, namespace_row(rows, id)?.is_organization))
-}
-
-fn user_named(rows: &impl Rows, name: &str) -> Result<PrincipalId, Error> {
-    let unknown = || Error::PrincipalUnknown(name.to_owned());
-    Ok(accounts::find(rows, name)?.ok_or_else(unknown)?.0)
 }
 
 /// A team of those who administer an organization; made of `fresh` if there is none.

@@ -12,12 +12,14 @@ use crate::access::{
     AccountAction, Actor, NamespaceAction, PrincipalId, TeamRole, Verdict, Who, decide_in_namespace,
 };
 use crate::metadata::{Growth, Lane, ReadTxn, Rows, WriteTxn};
-use crate::model::authorize::{granted_in_namespace, granted_in_organization, namespace_row};
+use crate::model::authorize::{
+    granted_in_namespace, granted_in_organization, namespace_named, namespace_row,
+};
 use crate::model::keys::{Grantee, NamespaceId, TeamId};
 use crate::model::organizations::{self, NewOrganization};
 use crate::model::profiles::{self, Profile, ProfileField};
 use crate::model::standing::{self, Standing};
-use crate::model::tables::{GRANTED, NAMESPACE, NAMESPACES, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
+use crate::model::tables::{GRANTED, NAMESPACE, TEAM_MEMBERS, TEAM_NAMES, TEAMS};
 use crate::model::{accounts, grants, repositories, teams};
 use crate::oci::NamespaceName;
 
@@ -61,7 +63,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::NotSignedIn`], [`Error::DeniedInNamespace`] for robots, restricted users, and, where
-    /// the settings say so, for everybody but superusers.
+    /// the settings say so, for everybody but superusers; [`Error::Privileged`] for others than these.
     pub fn create_organization(&self, actor: &Actor, name: &NamespaceName, email: &str) -> Result<(), Error> {
         let new = NewOrganization {
             id: NamespaceId(self.0.ids.fresh(&self.0.metadata)?),
@@ -88,6 +90,9 @@ impl Registry {
                 let is_carried = |action| caller.may(settings, action) == Verdict::Granted;
                 let is_wanted = !settings.superusers_create_organizations || is_carried(AccountAction::Rule);
                 let is_account = is_carried(AccountAction::Administer);
+                if !caller.rules(settings) {
+                    self.check_unprivileged(name.as_str())?;
+                }
                 is_wanted && is_account && user.robot_of.is_none() && !caller.is_restricted
             }
         };
@@ -102,11 +107,9 @@ impl Registry {
     /// [`Error::NamespaceUnknown`], also for users' namespaces.
     pub fn organization(&self, actor: &Actor, name: &NamespaceName) -> Result<OrganizationInfo, Error> {
         self.0.metadata.read(|rows| {
-            let unknown = || Error::NamespaceUnknown(name.to_string());
-            let id = rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?;
-            let row = namespace_row(rows, id)?;
+            let (id, row) = namespace_named(rows, name)?;
             if !row.is_organization {
-                return Err(unknown());
+                return Err(Error::NamespaceUnknown(name.to_string()));
             }
             let caller = standing::caller(rows, &self.0.settings, actor)?;
             let Standing { role, teams } = standing::in_namespace(rows, &caller, id)?;
@@ -211,9 +214,7 @@ impl Registry {
             let organization = self.administered(txn, actor, name)?;
             let (id, _) = accounts::principal(txn, member)?;
             let memberships = organizations::teams_of(txn, organization, id)?;
-            if !memberships.is_empty()
-                && !organizations::is_administered_without(txn, organization, |_, other| other == id)?
-            {
+            if organizations::depends_on(txn, organization, id)? {
                 return Err(Error::LastAdministrator);
             }
             if !memberships.is_empty() {
@@ -221,10 +222,11 @@ impl Registry {
                 let at = (organization, name.as_str());
                 stamp.record_in(txn, 0, at, "org_remove_team_member", &metadata)?;
             }
-            for team in memberships {
-                teams::drop_member(txn, team, organization, id)?;
+            for team in memberships.iter().take(STEP) {
+                teams::drop_member(txn, *team, organization, id)?;
             }
-            grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)
+            let is_out = memberships.len() <= STEP;
+            Ok(is_out && grants::delete_some_of(txn, Grantee::Principal(id), Some(organization), STEP)?)
         };
         self.in_steps(step)?;
         tracing::info!(%actor, organization = %name, member, "member removed");

@@ -50,11 +50,25 @@ impl Registry {
         short_name: &str,
         limits: &RobotLimits,
     ) -> Result<RobotInfo, Error> {
+        self.change_robot_limits(actor, namespace, short_name, |_| limits.clone())
+    }
+
+    /// As [`Registry::set_robot_limits`], to what `change` makes of those that it has when they are changed.
+    ///
+    /// # Errors
+    /// As [`Registry::set_robot_token`].
+    pub fn change_robot_limits(
+        &self,
+        actor: &Actor,
+        namespace: &NamespaceName,
+        short_name: &str,
+        change: impl Fn(RobotLimits) -> RobotLimits,
+    ) -> Result<RobotInfo, Error> {
         let stamp = self.stamp(actor, 1)?;
         let changed = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
             let at = self.with_robots(txn, actor, namespace)?;
             let (id, user, mut robot) = robots::find(txn, at, short_name)?;
-            limits.write(&mut robot);
+            change(RobotLimits::of(&robot)?).write(&mut robot);
             txn.put(&ROBOTS, &id, &robot);
             let metadata = json!({
                 "robot": short_name,

@@ -17,7 +17,7 @@ use crate::model::keys::{Grantee, NamespaceId};
 use crate::model::records::{Robot, User};
 use crate::model::standing;
 use crate::model::tables::{MEMBERSHIPS, ROBOT_NAMES, ROBOTS, TEAMS};
-use crate::model::{accounts, robots};
+use crate::model::{accounts, organizations, robots};
 use crate::oci::NamespaceName;
 
 /// What a robot's token was made of, and what is compared with it.
@@ -57,6 +57,8 @@ pub struct RobotInfo {
     pub metadata: String,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+    /// About when it signed in last, in milliseconds since the Unix epoch: to the hour.
+    pub accessed_ms: Option<u64>,
     /// Whether other organizations may grant it roles.
     pub is_usable_elsewhere: bool,
     /// What narrows it.
@@ -253,7 +255,7 @@ impl Registry {
     /// Deletes a robot. Its token ends at once.
     ///
     /// # Errors
-    /// As [`Registry::set_robot_token`].
+    /// [`Error::LastAdministrator`] of an organization; as [`Registry::set_robot_token`].
     pub fn delete_robot(
         &self,
         actor: &Actor,
@@ -263,7 +265,11 @@ impl Registry {
         let stamp = self.stamp(actor, 1)?;
         self.in_steps(|txn: &mut WriteTxn<'_>| {
             let at = self.with_robots(txn, actor, namespace)?;
-            let (id, ..) = robots::find(txn, at, short_name)?;
+            let (id, user, _) = robots::find(txn, at, short_name)?;
+            // It administers nothing any more once the first step has disabled it.
+            if !user.is_disabled && organizations::any_depends_on(txn, id)? {
+                return Err(Error::LastAdministrator);
+            }
             accounts::update(txn, id, |user| user.is_disabled = true)?;
             let is_gone = robots::delete_step(txn, id, STEP)?;
             if is_gone {
@@ -293,6 +299,7 @@ pub(super) fn info(user: User, robot: Robot, is_admin: bool) -> Result<RobotInfo
         description: robot.description,
         metadata: robot.metadata,
         created_ms: user.created_ms,
+        accessed_ms: robot.accessed_ms,
         is_usable_elsewhere: robot.is_usable_elsewhere,
         nonce: is_admin.then_some(robot.nonce),
     })

@@ -5,18 +5,18 @@ use serde_json::json;
 use super::Registry;
 use super::accounts::AccountInfo;
 use crate::Error;
-use crate::access::{AccountAction, Actor, Credential, Principal, PrincipalId, Scopes, TokenId};
+use crate::access::{Actor, Credential, Principal, PrincipalId, Scopes, TokenId};
 use crate::metadata::key::Descending;
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
 use crate::model::authorize::namespace_row;
 use crate::model::keys::{ApplicationId, SecretHash};
-use crate::model::records::{Application, Token};
-use crate::model::tables::{APPLICATION_TOKENS, APPLICATIONS, TOKENS};
+use crate::model::records::{Application, Robot, Token};
+use crate::model::tables::{APPLICATION_TOKENS, APPLICATIONS, ROBOTS, TOKENS};
 use crate::model::{accounts, applications, standing, tokens};
 use crate::oci::NamespaceName;
 use crate::trail::Stamp;
 
-/// The use of a token is written down at most this often, in milliseconds.
+/// The use of a token or a robot is written down at most this often, in milliseconds.
 const ACCESS_NOTED_MS: u64 = 60 * 60 * 1000;
 /// An access token to be made.
 #[derive(Clone, Debug)]
@@ -61,13 +61,13 @@ pub struct TokenHolder {
     pub account: AccountInfo,
     /// When the token ends, in milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
-    /// Whether its use should be written down ([`Registry::note_token_use`]).
+    /// Whether its use should be written down ([`Registry::note_use`]).
     pub is_use_due: bool,
 }
 
 impl Registry {
     /// Makes an access token of an application; it acts for the actor, and never as more than the credential with which
-    /// it was asked for.
+    /// it was asked for, nor for longer.
     ///
     /// # Errors
     /// [`Error::ApplicationUnknown`], [`Error::NotForCredential`] for scopes that the actor's credential lacks,
@@ -86,7 +86,9 @@ impl Registry {
             let at = self.administered(txn, actor, organization)?;
             self.check_scopes(txn, actor, new.scopes)?;
             let (application, row) = applications::find_in(txn, at, client_id)?;
-            self.issue(txn, &stamp, id, (application, &row), user, new)
+            let left_ms = left_ms(txn, actor, stamp.now_ms)?;
+            let new = NewToken { lifetime_ms: new.lifetime_ms.min(left_ms), ..new.clone() };
+            self.issue(txn, &stamp, id, (application, &row), user, &new)
         })?;
         tracing::info!(%actor, %organization, client_id, token = %id, "access token created");
         Ok(made)
@@ -205,40 +207,44 @@ impl Registry {
             };
             let rules = caller.rules(&self.0.settings);
             let account = AccountInfo { is_superuser: rules, ..self.account_info(row.principal, user) };
-            let is_use_due =
-                row.accessed_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= ACCESS_NOTED_MS);
+            let is_use_due = self.is_use_due(row.accessed_ms);
             Ok(Some(TokenHolder { actor, account, expires_ms: row.expires_ms, is_use_due }))
         })
     }
 
-    /// Notes that the actor's stored token was used just now.
+    /// Notes that the actor's stored token was used just now, or that the actor, a robot, was.
     ///
     /// # Errors
     /// Whatever storage refuses.
-    pub fn note_token_use(&self, actor: &Actor) -> Result<(), Error> {
-        let Some(Credential::AccessToken(id) | Credential::AppToken(id)) = actor.credential() else {
-            return Ok(());
-        };
-        let now_ms = self.now_ms();
+    pub fn note_use(&self, actor: &Actor) -> Result<(), Error> {
+        let accessed_ms = Some(self.now_ms());
         self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            if let Some(row) = txn.get(&TOKENS, id)? {
-                txn.put(&TOKENS, id, &Token { accessed_ms: Some(now_ms), ..row });
+            if let Some(Credential::AccessToken(id) | Credential::AppToken(id)) = actor.credential() {
+                if let Some(row) = txn.get(&TOKENS, id)? {
+                    txn.put(&TOKENS, id, &Token { accessed_ms, ..row });
+                }
+            } else if let Some(id) = actor.principal_id()
+                && let Some(row) = txn.get(&ROBOTS, &id)?
+            {
+                txn.put(&ROBOTS, &id, &Robot { accessed_ms, ..row });
             }
             Ok(())
         })
     }
 
-    /// The account of whoever does this as themselves; a superuser only as the credential lets them be one.
-    ///
-    /// # Errors
-    /// [`Error::NotSignedIn`], [`Error::NotForCredential`], [`Error::CredentialRevoked`].
-    pub fn own_account(&self, actor: &Actor, action: AccountAction) -> Result<AccountInfo, Error> {
-        self.0.metadata.read(|rows| {
-            let (id, user) = standing::account(rows, &self.0.settings, actor, action)?;
-            let rules = standing::caller(rows, &self.0.settings, actor)?.rules(&self.0.settings);
-            Ok(AccountInfo { is_superuser: rules, ..self.account_info(id, user) })
-        })
+    /// Whether the use of what was used then is to be written down again.
+    pub(super) fn is_use_due(&self, accessed_ms: Option<u64>) -> bool {
+        accessed_ms.is_none_or(|at_ms| self.now_ms().saturating_sub(at_ms) >= ACCESS_NOTED_MS)
     }
+}
+
+/// How long the actor's credential is still good, as far as it has an end of its own.
+fn left_ms(rows: &impl Rows, actor: &Actor, now_ms: u64) -> Result<u64, Error> {
+    let expires_ms = match actor.credential() {
+        Some(Credential::AccessToken(id)) => rows.get(&TOKENS, id)?.and_then(|row| row.expires_ms),
+        _ => None,
+    };
+    Ok(expires_ms.map_or(u64::MAX, |expires_ms| expires_ms.saturating_sub(now_ms)))
 }
 
 pub(super) fn revoke(txn: &mut WriteTxn<'_>, stamp: &Stamp, id: TokenId, row: &Token) -> Result<(), Error> {

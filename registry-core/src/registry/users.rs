@@ -7,7 +7,7 @@ use super::accounts::{AccountInfo, NewUser, users};
 use crate::Error;
 use crate::access::{AccountAction, Actor, PrincipalId};
 use crate::metadata::{Growth, Lane, Rows, WriteTxn};
-use crate::model::authorize::namespace_row;
+use crate::model::authorize::{namespace_row, organization_named};
 use crate::model::keys::NamespaceId;
 use crate::model::records::User;
 use crate::model::tables::NAMESPACES;
@@ -35,12 +35,12 @@ pub struct OrganizationRow {
 }
 
 impl Registry {
-    /// Whether the actor may do `action` in the whole registry.
+    /// Whether the actor may do `action`, with their own account or, as a superuser, in the whole registry.
     ///
     /// # Errors
     /// [`Error::NotForCredential`], [`Error::NotSignedIn`], [`Error::CredentialRevoked`].
-    pub fn check_registry(&self, actor: &Actor, action: AccountAction) -> Result<(), Error> {
-        self.0.metadata.read(|rows| standing::check_registry(rows, &self.0.settings, actor, action))
+    pub fn check_account(&self, actor: &Actor, action: AccountAction) -> Result<(), Error> {
+        self.0.metadata.read(|rows| standing::check_account(rows, &self.0.settings, actor, action))
     }
 
     /// Up to `limit` users in the order in which they were created, from the one after `after` on.
@@ -54,7 +54,7 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<AccountInfo>, Error> {
         let users = self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
+            standing::check_account(rows, &self.0.settings, actor, AccountAction::Inspect)?;
             users(rows, after, limit)
         })?;
         Ok(users.into_iter().map(|(id, user)| self.account_info(id, user)).collect())
@@ -71,7 +71,7 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<OrganizationRow>, Error> {
         self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
+            standing::check_account(rows, &self.0.settings, actor, AccountAction::Inspect)?;
             let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
             while found.len() < limit {
                 let some: Vec<(String, NamespaceId)> = rows.scan(&NAMESPACES, &(), after.as_ref(), limit)?;
@@ -95,12 +95,8 @@ impl Registry {
     /// [`Error::NamespaceUnknown`], [`Error::NotAnOrganization`]; the refusals of surveying the registry.
     pub fn organization_row(&self, actor: &Actor, name: &NamespaceName) -> Result<OrganizationRow, Error> {
         self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
-            let unknown = || Error::NamespaceUnknown(name.to_string());
-            let row = namespace_row(rows, rows.get(&NAMESPACES, &name.to_string())?.ok_or_else(unknown)?)?;
-            if !row.is_organization {
-                return Err(Error::NotAnOrganization(name.to_string()));
-            }
+            standing::check_account(rows, &self.0.settings, actor, AccountAction::Inspect)?;
+            let (_, row) = organization_named(rows, name)?;
             Ok(OrganizationRow { name: row.name, email: row.email })
         })
     }
@@ -111,8 +107,8 @@ impl Registry {
     /// [`Error::PrincipalUnknown`]; the refusals of surveying the registry.
     pub fn user(&self, actor: &Actor, name: &str) -> Result<AccountInfo, Error> {
         let (id, user) = self.0.metadata.read(|rows| {
-            standing::check_registry(rows, &self.0.settings, actor, AccountAction::Inspect)?;
-            found(rows, name)
+            standing::check_account(rows, &self.0.settings, actor, AccountAction::Inspect)?;
+            accounts::user_named(rows, name)
         })?;
         Ok(self.account_info(id, user))
     }
@@ -123,7 +119,7 @@ impl Registry {
     /// [`Error::NameTaken`]; the refusals of governing the registry.
     pub fn add_user(&self, actor: &Actor, user: &NewUser) -> Result<PrincipalId, Error> {
         self.insert_user(user, |txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)
         })
     }
 
@@ -143,8 +139,8 @@ impl Registry {
     pub fn govern_user(&self, actor: &Actor, name: &str, change: &UserChange) -> Result<AccountInfo, Error> {
         let stamp = self.stamp(actor, 3)?;
         let (id, user) = self.0.metadata.write_in(Lane::Foreground, Growth::MayUseReserve, |txn| {
-            standing::check_registry(txn, &self.0.settings, actor, AccountAction::Rule)?;
-            let (id, user) = found(txn, name)?;
+            standing::check_account(txn, &self.0.settings, actor, AccountAction::Rule)?;
+            let (id, user) = accounts::user_named(txn, name)?;
             if standing::is_superuser(&self.0.settings, &user) {
                 return Err(Error::Privileged(user.name));
             }
@@ -156,10 +152,6 @@ impl Registry {
         tracing::info!(%actor, user = name, "user changed");
         Ok(self.account_info(id, user))
     }
-}
-
-fn found(rows: &impl Rows, name: &str) -> Result<(PrincipalId, User), Error> {
-    accounts::find(rows, name)?.ok_or_else(|| Error::PrincipalUnknown(name.to_owned()))
 }
 
 /// What is recorded of a change.

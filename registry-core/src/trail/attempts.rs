@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{Observed, Waiting};
-use crate::access::{Action, Actor};
+use crate::access::{Action, Actor, Credential};
 use crate::oci::{Digest, RepositoryName};
 
 /// How much of a text that a client chose is kept, in bytes.
@@ -44,6 +44,8 @@ pub struct SignIn {
     pub way: SignInWay,
     /// By which name, of a user or a robot; there may be none who bears it. Kept up to 255 bytes.
     pub name: String,
+    /// With what, if that is no password and no robot's token.
+    pub credential: Option<Credential>,
     /// How it went.
     pub outcome: SignInOutcome,
 }
@@ -71,7 +73,13 @@ impl SignIn {
             SignInWay::Browser => "quayauth",
             SignInWay::Client => "v2auth",
         };
-        let credential = if name.contains('+') { "robot" } else { "user" };
+        let credential = match self.credential {
+            Some(Credential::AccessToken(_)) => "oauth_token",
+            Some(Credential::AppToken(_)) => "app_specific_token",
+            Some(Credential::Job(_)) => "robot",
+            None if name.contains('+') => "robot",
+            None => "user",
+        };
         let mut metadata =
             json!({ "type": way, "kind": credential, "useragent": user_agent, "username": name });
         let kind = match self.outcome {
@@ -85,6 +93,7 @@ impl SignIn {
         Observed {
             kind: kind.to_owned(),
             actor: Actor::Anonymous,
+            credential: self.credential.clone(),
             namespace: name.split('+').next().map(str::to_owned),
             repository: None,
             metadata: metadata.to_string(),
@@ -110,6 +119,7 @@ impl Refused {
         Some(Observed {
             kind: kind.to_owned(),
             actor: self.actor.clone(),
+            credential: self.actor.credential().cloned(),
             namespace: Some(namespace.to_owned()),
             repository: Some(repo.to_owned()),
             metadata: metadata.to_string(),
@@ -200,6 +210,7 @@ fn unrecorded(count: u64, now_ms: u64) -> Waiting {
     let observed = Observed {
         kind: "failures_unrecorded".to_owned(),
         actor: Actor::Anonymous,
+        credential: None,
         namespace: None,
         repository: None,
         metadata: json!({ "count": count }).to_string(),
@@ -247,7 +258,8 @@ mod tests {
     #[test]
     fn what_a_client_chose_is_cut_short() {
         let name = "ü".repeat(300);
-        let sign_in = SignIn { way: SignInWay::Client, name, outcome: SignInOutcome::Refused("no") };
+        let sign_in =
+            SignIn { way: SignInWay::Client, name, credential: None, outcome: SignInOutcome::Refused("no") };
         let metadata: Value = serde_json::from_str(&sign_in.observed("agent").metadata).unwrap();
         assert_eq!(metadata["username"].as_str().unwrap(), "ü".repeat(127));
     }

@@ -65,15 +65,17 @@ impl Exports {
         Ok(ExportDraft { disk: Arc::clone(&self.disk), stem, file, len: 0, is_finished: false })
     }
 
-    /// The finished export that has this id.
-    pub(crate) fn find(&self, id: &str, now_ms: u64) -> Result<Option<BlobReader>, Error> {
+    /// The finished export that has this id, and whose it is.
+    pub(crate) fn find(&self, id: &str, now_ms: u64) -> Result<Option<(NamespaceId, BlobReader)>, Error> {
         let end = format!("-{}{FINISHED}", hashed(id));
         let is_it = |name: &String| name.ends_with(&end) && expiry_ms(name) > Some(now_ms);
         let Some(name) = self.names()?.into_iter().find(is_it) else { return Ok(None) };
+        let namespace = name.split('-').next().and_then(|id| u64::from_str_radix(id, 16).ok());
+        let Some(namespace) = namespace.map(NamespaceId) else { return Ok(None) };
         match self.disk.open_read(&self.directory.join(name)) {
             Ok(file) => {
                 let size = file.len()?;
-                Ok(Some(BlobReader::new(file, size)))
+                Ok(Some((namespace, BlobReader::new(file, size))))
             }
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(cause.into()),

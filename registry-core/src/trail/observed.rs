@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::attempts::{Attempts, Refused, SignIn, SignInOutcome, with_times};
 use super::{Event, Origin};
-use crate::access::Actor;
+use crate::access::{Actor, Credential};
 use crate::oci::{Digest, Reference, RepositoryName};
 
 /// Events that may wait. What comes beyond is dropped and counted.
@@ -24,6 +24,8 @@ pub struct Observed {
     pub kind: String,
     /// Who did it.
     pub actor: Actor,
+    /// With what, if that is no password and no robot's token.
+    pub credential: Option<Credential>,
     /// The name of the namespace, if it has to do with one. What does not exist any more is kept by its name alone.
     pub namespace: Option<String>,
     /// The repository's path in that namespace, likewise.
@@ -61,6 +63,7 @@ impl Pull {
         Observed {
             kind: "pull_repo".to_owned(),
             actor: self.actor.clone(),
+            credential: self.actor.credential().cloned(),
             namespace: Some(namespace.to_owned()),
             repository: Some(repo.to_owned()),
             metadata: with_times(metadata.to_string(), times),

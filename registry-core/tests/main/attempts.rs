@@ -41,7 +41,7 @@ fn of_kind(registry: &Registry, kind: &str) -> Vec<Value> {
 }
 
 fn sign_in(name: &str, outcome: SignInOutcome) -> SignIn {
-    SignIn { way: SignInWay::Client, name: name.into(), outcome }
+    SignIn { way: SignInWay::Client, name: name.into(), credential: None, outcome }
 }
 
 fn refused(action: Action, at: &str, reference: &str) -> Refused {
@@ -220,4 +220,31 @@ fn a_namespace_has_eight_exports_at_once_until_they_expire_or_are_given_up() {
     (0..8).for_each(|_| drop(export(&site).unwrap()));
     let missing = query(EventScope::Namespace("nobody".parse().unwrap()));
     assert!(matches!(site.registry.begin_export(missing), Err(Error::NamespaceUnknown(_))));
+}
+
+#[test]
+fn an_export_stays_with_the_namespace_that_it_was_begun_for() {
+    let site = Site::new();
+    let (alice, bob) = (site.user("alice"), site.user("bob"));
+    let acme = "acme".parse().unwrap();
+    site.registry.create_organization(&alice, &acme, "").unwrap();
+    let all = || query(EventScope::Namespace(acme.clone()));
+    let (early, late) =
+        (site.registry.begin_export(all()).unwrap(), site.registry.begin_export(all()).unwrap());
+    let shown = |event: &registry_core::Event| json!({ "kind": event.kind });
+    let ids = [early.id().to_owned(), late.id().to_owned()];
+    site.registry.run_background().unwrap();
+    assert_eq!(site.registry.write_export(early, &shown, &|| true).unwrap(), 1);
+    assert!(exported(&site, &ids[0]).is_some());
+    // Somebody else gets the name before the second one is written.
+    site.registry.delete_organization(&alice, &acme).unwrap();
+    site.registry.create_organization(&bob, &acme, "").unwrap();
+    for number in 0..9 {
+        site.registry.create_repository(&bob, &name(&format!("acme/secret{number}")), false).unwrap();
+    }
+    site.registry.run_background().unwrap();
+    assert_eq!(site.registry.write_export(late, &shown, &|| true).unwrap(), 2, "founded and deleted");
+    for id in ids {
+        assert_eq!(exported(&site, &id), None, "it is about what is gone");
+    }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use registry_core::oci::NamespaceName;
 use registry_core::{
-    AccountChange, Action, Actor, AddressBlock, ApplicationDetails, Authorization, Credential, Error, Globs,
-    Job, KeptSecret, NewRobot, NewToken, Origin, Principal, RobotLimits, RobotToken, Role, Scopes, Settings,
-    To, TokenId,
+    AccountAction, AccountChange, Action, Actor, AddressBlock, ApplicationDetails, Authorization, Credential,
+    Error, Globs, Job, KeptSecret, NewRobot, NewToken, NewUser, Origin, Principal, RobotLimits, RobotToken,
+    Role, Scopes, Settings, To, TokenId,
 };
 
 use crate::support::{OWNER, Site, image, name};
@@ -273,7 +273,7 @@ fn the_use_of_a_token_is_noted_once_an_hour() {
     let actor = token(&site, &alice, "repo:read", 10);
     let is_due = || site.registry.token_holder([10; 32]).unwrap().unwrap().is_use_due;
     assert!(is_due());
-    site.registry.note_token_use(&actor).unwrap();
+    site.registry.note_use(&actor).unwrap();
     assert!(!is_due());
     site.clock.advance_ms(HOUR_MS / 2);
     assert!(!is_due());
@@ -294,6 +294,20 @@ fn robot(site: &Site, alice: &Actor, limits: RobotLimits) -> Principal {
         site.registry.grant(alice, &name(at), To::Principal("acme+ci"), Role::Write).unwrap();
     }
     site.registry.account("acme+ci").unwrap().unwrap().principal
+}
+
+#[test]
+fn the_use_of_a_robot_is_noted_once_an_hour_and_told() {
+    let (site, alice) = site(Settings::default());
+    let actor = Actor::User(robot(&site, &alice, RobotLimits::default()));
+    let is_due = || site.registry.account("acme+ci").unwrap().unwrap().is_use_due;
+    let accessed_ms = || site.registry.robot(&alice, &acme(), "ci").unwrap().accessed_ms;
+    assert!(is_due() && accessed_ms().is_none());
+    site.registry.note_use(&actor).unwrap();
+    assert_eq!(accessed_ms(), Some(site.registry.now_ms()));
+    assert!(!is_due());
+    site.clock.advance_ms(HOUR_MS);
+    assert!(is_due());
 }
 
 #[test]
@@ -366,4 +380,131 @@ fn a_job_does_what_it_names_within_what_its_robot_may_and_ends_with_it() {
     let new = RobotToken { nonce: [3; 16], hash: [4; 32] };
     site.registry.set_robot_token(&alice, &acme(), "ci", &new).unwrap();
     assert!(matches!(site.registry.check_actor(&push), Err(Error::CredentialRevoked)));
+}
+
+#[test]
+fn a_bound_robot_takes_no_repository_out_of_what_it_is_bound_to() {
+    let (site, alice) = site(Settings::default());
+    let limits = RobotLimits { repositories: Some(globs(&["acme/app*"])), ..RobotLimits::default() };
+    let ci = Actor::User(robot(&site, &alice, limits));
+    site.registry.add_team_member(&alice, &acme(), "owners", "acme+ci").unwrap();
+    let rename = |to: &str| site.registry.rename_repository(&ci, &name("acme/app"), &name(to));
+    assert!(matches!(rename("acme/prod"), Err(Error::Denied { .. })));
+    rename("acme/app-2").unwrap();
+    site.settle();
+}
+
+#[test]
+fn a_token_hands_no_account_over_and_makes_none_that_outlives_it() {
+    let (site, alice) = site(Settings::default());
+    let mallory = site.user("mallory");
+    let Actor::User(owner) = mallory else { panic!("a user") };
+    let carl = site.user("carl");
+    site.registry.add_team_member(&alice, &acme(), "owners", "carl").unwrap();
+    let account = token(&site, &carl, "user:admin org:admin", 10);
+    let refused = site.registry.convert_account(&account, &owner);
+    assert!(matches!(refused, Err(Error::NotForCredential)), "{refused:?}");
+    site.clock.advance_ms(HOUR_MS / 2);
+    let new = NewToken {
+        title: "t".into(),
+        scopes: "org:admin".parse().unwrap(),
+        hash: [11; 32],
+        lifetime_ms: 10 * HOUR_MS,
+    };
+    let made = site.registry.create_application_token(&account, &acme(), "client", &new).unwrap();
+    assert_eq!(made.expires_ms, Some(site.registry.now_ms() + HOUR_MS / 2));
+    site.clock.advance_ms(HOUR_MS / 2);
+    assert!(holder(&site, 11).is_none());
+    site.registry.convert_account(&carl, &owner).unwrap();
+}
+
+#[test]
+fn who_allowed_an_application_is_asked_again_once_that_has_ended_or_its_answers_go_elsewhere() {
+    let (site, alice) = site(Settings::default());
+    let send_to = |redirect_uri: &str| {
+        let details = ApplicationDetails { redirect_uri: redirect_uri.into(), ..Default::default() };
+        site.registry.change_application(&alice, &acme(), "client", &details).unwrap();
+    };
+    let asked = |redirect_uri: &str| Authorization {
+        client_id: "client".into(),
+        redirect_uri: redirect_uri.into(),
+        is_local: false,
+        scopes: "repo:read".parse().unwrap(),
+    };
+    let is_allowed = |uri: &str| site.registry.check_authorization(&alice, &asked(uri)).unwrap();
+    send_to("https://ci.lab/");
+    site.registry.authorize(&alice, &asked("https://ci.lab/"), [20; 32], HOUR_MS).unwrap();
+    assert!(is_allowed("https://ci.lab/"));
+    site.clock.advance_ms(1);
+    send_to("https://ci.lab/");
+    assert!(is_allowed("https://ci.lab/"), "it is the same");
+    send_to("https://evil.test/");
+    assert!(!is_allowed("https://evil.test/"));
+    site.registry.authorize(&alice, &asked("https://evil.test/"), [21; 32], HOUR_MS).unwrap();
+    assert!(is_allowed("https://evil.test/"));
+    site.clock.advance_ms(HOUR_MS);
+    assert!(!is_allowed("https://evil.test/"));
+}
+
+#[test]
+fn without_superusers_nobody_has_their_powers_and_their_names_stay_theirs() {
+    let settings = Settings {
+        has_superusers: false,
+        superusers: ["root".to_owned()].into(),
+        readers: ["look+out".to_owned()].into(),
+        superusers_have_full_access: true,
+        ..Settings::default()
+    };
+    let (site, alice) = site(settings);
+    let new = |name: &str, is_superuser| NewUser {
+        name: name.parse().unwrap(),
+        email: String::new(),
+        password_hash: "hash".into(),
+        is_superuser,
+    };
+    for (user, is_flagged) in [("root", false), ("flagged", true)] {
+        site.registry.create_user(&new(user, is_flagged)).unwrap();
+        let actor = Actor::User(site.registry.account(user).unwrap().unwrap().principal);
+        assert!(!site.registry.may(&actor, &name("acme/app"), Action::Pull), "{user}");
+        let refused = site.registry.check_account(&actor, AccountAction::Inspect);
+        assert!(matches!(refused, Err(Error::NotForCredential)), "{user}");
+        assert!(!site.registry.find_user(user).unwrap().unwrap().is_superuser);
+    }
+    assert!(matches!(try_token(&site, &alice, "super:user", 10), Err(Error::NotForCredential)));
+    assert!(matches!(site.registry.register_user(&new("look", false)), Err(Error::Privileged(_))));
+}
+
+#[test]
+fn nobody_founds_what_a_robot_with_power_is_named_after() {
+    let settings = Settings {
+        create_namespace_on_push: true,
+        superusers: ["root".to_owned(), "ops+deployer".to_owned()].into(),
+        readers: ["look+out".to_owned()].into(),
+        ..Settings::default()
+    };
+    let site = Site::with(settings);
+    let (mallory, root) = (site.user("mallory"), site.user("root"));
+    for taken in ["ops", "look"] {
+        let taken: NamespaceName = taken.parse().unwrap();
+        let founded = site.registry.create_organization(&mallory, &taken, "");
+        assert!(matches!(founded, Err(Error::Privileged(_))), "{founded:?}");
+        let pushed = site.try_upload(&mallory, &format!("{taken}/app"), b"x");
+        assert!(matches!(pushed, Err(Error::Denied { .. })), "{pushed:?}");
+        site.registry.create_organization(&root, &taken, "").unwrap();
+    }
+    site.try_upload(&mallory, "free/app", b"x").unwrap();
+}
+
+#[test]
+fn a_limit_that_is_changed_leaves_the_others_as_they_are() {
+    let (site, alice) = site(Settings::default());
+    robot(&site, &alice, RobotLimits::default());
+    let expires_ms = Some(site.registry.now_ms() + HOUR_MS);
+    let networks = vec![AddressBlock::parse("10.0.0.0/8").unwrap()];
+    let change = |change: &dyn Fn(RobotLimits) -> RobotLimits| {
+        site.registry.change_robot_limits(&alice, &acme(), "ci", change).unwrap().limits
+    };
+    change(&|limits| RobotLimits { networks: networks.clone(), ..limits });
+    let both = change(&|limits| RobotLimits { expires_ms, ..limits });
+    assert_eq!(both, RobotLimits { expires_ms, networks: networks.clone(), repositories: None });
 }

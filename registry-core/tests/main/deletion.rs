@@ -192,7 +192,8 @@ fn only_superusers_govern_and_what_the_configuration_names_stays() {
     });
     let alice = acme(&site);
     let root = site.user("root");
-    site.registry.create_organization(&alice, &org("ops"), "").unwrap();
+    site.registry.create_organization(&root, &org("ops"), "").unwrap();
+    site.registry.add_team_member(&root, &org("ops"), "owners", "alice").unwrap();
     for refused in [
         site.registry.rename_organization(&alice, &org("acme"), &org("new")),
         site.registry.delete_user(&alice, "alice"),
@@ -298,4 +299,45 @@ fn a_user_becomes_an_organization_of_another() {
     assert!(site.registry.check_actor(&signed_in(&site, "alice+bot")).is_ok());
     site.settle();
     assert_eq!(site.tags("alice/own"), ["v1"]);
+}
+
+#[test]
+fn who_is_disabled_is_no_administrator_and_who_was_none_may_go() {
+    let site = Site::new();
+    let alice = acme(&site);
+    let (bob, carl) = (site.user("bob"), site.user("carl"));
+    let registry = &site.registry;
+    registry.add_team_member(&alice, &org("acme"), "owners", "bob").unwrap();
+    registry.add_team_member(&alice, &org("acme"), "devs", "carl").unwrap();
+    registry.set_disabled(principal(&site, "bob").id, true).unwrap();
+    let refused = [
+        registry.delete_own_account(&alice),
+        registry.remove_team_member(&alice, &org("acme"), "owners", "alice"),
+        registry.remove_member(&alice, &org("acme"), "alice"),
+        registry.convert_account(&alice, &principal(&site, "carl")),
+    ];
+    for answer in refused {
+        assert!(matches!(answer, Err(Error::LastAdministrator)), "{answer:?}");
+    }
+    registry.set_disabled(principal(&site, "alice").id, true).unwrap();
+    registry.delete_own_account(&carl).unwrap();
+    registry.set_disabled(principal(&site, "bob").id, false).unwrap();
+    assert!(registry.check_actor(&bob).is_err(), "what he had has ended");
+    registry.remove_member(&signed_in(&site, "bob"), &org("acme"), "alice").unwrap();
+    site.settle();
+}
+
+#[test]
+fn a_robot_that_is_the_last_administrator_stays() {
+    let site = Site::new();
+    let alice = acme(&site);
+    let registry = &site.registry;
+    registry.add_team_member(&alice, &org("acme"), "owners", "acme+bot").unwrap();
+    registry.remove_member(&alice, &org("acme"), "alice").unwrap();
+    let refused = registry.delete_robot(&OWNER, &org("acme"), "bot");
+    assert!(matches!(refused, Err(Error::LastAdministrator)), "{refused:?}");
+    assert!(registry.check_actor(&signed_in(&site, "acme+bot")).is_ok());
+    registry.add_team_member(&OWNER, &org("acme"), "owners", "alice").unwrap();
+    registry.delete_robot(&OWNER, &org("acme"), "bot").unwrap();
+    site.settle();
 }

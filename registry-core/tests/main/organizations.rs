@@ -125,6 +125,20 @@ fn a_grant_is_found_among_very_many() {
 }
 
 #[test]
+fn a_member_of_very_many_teams_is_removed_in_steps_and_once() {
+    let (site, alice) = site();
+    let bob = site.user("bob");
+    for number in 0..230 {
+        team(&site, &alice, &format!("team{number}"), TeamRole::Member, "bob");
+    }
+    site.registry.remove_member(&alice, &org("acme"), "bob").unwrap();
+    assert_eq!(site.registry.organizations_of(&bob).unwrap(), Vec::<String>::new());
+    let events = site.registry.every_event().unwrap();
+    assert_eq!(events.iter().filter(|event| event.contains("org_remove_team_member")).count(), 1);
+    site.settle();
+}
+
+#[test]
 fn an_organization_keeps_an_administrator() {
     let (site, alice) = site();
     let registry = &site.registry;
@@ -300,14 +314,14 @@ fn a_restricted_user_works_in_organizations_and_not_at_home() {
 
 #[test]
 fn a_named_reader_pulls_everything_and_changes_nothing_of_others() {
-    let (site, alice) = site_with(Settings {
+    let (site, _) = site_with(Settings {
         readers: ["robots+automation".to_owned()].into(),
         superusers: ["robots+automation".to_owned()].into(),
         superusers_have_full_access: true,
         ..Settings::default()
     });
-    site.registry.create_organization(&alice, &org("robots"), "").unwrap();
-    let automation = robot(&site, &alice, "robots", "automation", false);
+    site.registry.create_organization(&OWNER, &org("robots"), "").unwrap();
+    let automation = robot(&site, &OWNER, "robots", "automation", false);
     assert_eq!(rights(&site, &automation), "r");
     assert!(!site.registry.may(&automation, &name("acme/new"), Action::Push));
 }

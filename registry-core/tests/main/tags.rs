@@ -134,3 +134,20 @@ fn pages_of_tags_are_in_byte_order_and_visit_each_once() {
     let none = site.registry.tags(&OWNER, &name(AT), None, 0).unwrap();
     assert!(none.tags.is_empty() && !none.has_more);
 }
+
+#[test]
+fn tags_are_told_with_their_manifest_and_what_its_layers_add_up_to() {
+    let site = Site::new();
+    let pushed = site.push(AT, "v1", &["layer", "another layer"]);
+    let of_both = site.put(AT, "both", &index(&[pushed])).unwrap();
+    site.put(AT, "empty", &image(&[])).unwrap();
+    let told = |limit| site.registry.tag_infos(&OWNER, &name(AT), limit).unwrap();
+    let rows: Vec<_> =
+        told(9).into_iter().map(|info| (info.tag.to_string(), info.digest, info.layers_bytes)).collect();
+    assert_eq!(rows[0], ("both".to_owned(), of_both, None));
+    assert_eq!((rows[1].0.as_str(), rows[1].2), ("empty", Some(0)));
+    assert_eq!(rows[2], ("v1".to_owned(), pushed, Some(5 + 13)));
+    assert_eq!(told(2).len(), 2);
+    site.delete(AT, &pushed.to_string()).unwrap();
+    assert_eq!(told(9).len(), 2);
+}

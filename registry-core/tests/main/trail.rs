@@ -1,5 +1,10 @@
 //! The audit trail: what is recorded, that it is there after any crash exactly once, and how it is read.
 
+#[path = "trail/reading.rs"]
+mod reading;
+#[path = "trail/rotation.rs"]
+mod rotation;
+
 use std::time::Duration;
 
 use registry_core::oci::Reference;
@@ -292,142 +297,12 @@ fn what_has_no_rows_of_its_own_can_be_recorded_too() {
     site.registry.record_event(Observed {
         kind: "login_failure".into(),
         actor: Actor::Anonymous,
+        credential: None,
         namespace: Some("alice".into()),
         repository: None,
         metadata: r#"{"type":"quayauth"}"#.into(),
     });
     assert_eq!(kinds(&site.registry, &in_namespace("alice")), ["user_create", "login_failure"]);
-}
-
-/// Pulls at one time each, of two repositories by two users in turn.
-fn pulled(count: u64) -> Site {
-    let site = Site::new();
-    let users = [site.user("alice"), site.user("bob")];
-    let at = ["alice/one", "alice/two"];
-    at.iter().for_each(|at| site.registry.create_repository(&OWNER, &name(at), false).unwrap());
-    for number in 0..count {
-        site.clock.advance_ms(1000);
-        let number = usize::try_from(number).unwrap();
-        site.registry.record_pull(&pull_of(users[number / 2 % 2].clone(), at[number % 2]));
-        site.registry.run_background().unwrap();
-    }
-    site
-}
-
-#[test]
-fn events_are_listed_by_namespace_repository_and_performer() {
-    let site = pulled(8);
-    let counted = |query| {
-        let events = events(&site.registry, &query);
-        events.iter().filter(|event| event.kind == "pull_repo").count()
-    };
-    assert_eq!(counted(everything()), 8);
-    assert_eq!(counted(in_namespace("alice")), 8);
-    assert_eq!(counted(in_namespace("bob")), 0);
-    assert_eq!(counted(in_repository("alice/one")), 4);
-    assert_eq!(counted(by("bob", everything())), 4);
-    assert_eq!(counted(by("bob", in_namespace("alice"))), 4);
-    assert_eq!(counted(by("bob", in_repository("alice/two"))), 2);
-    for unknown in [in_namespace("nobody"), in_repository("alice/none"), by("nobody", everything())] {
-        assert_eq!(counted(unknown), 0);
-    }
-}
-
-#[test]
-fn pages_are_newest_first_within_a_range_and_leave_nothing_out() {
-    let site = pulled(10);
-    let range = EventQuery { from_ms: START_MS + 2000, until_ms: START_MS + 9000, ..in_namespace("alice") };
-    let (mut times, mut cursor, mut pages) = (Vec::new(), None, 0);
-    loop {
-        let page = site.registry.events(&range, cursor, 3).unwrap();
-        times.extend(page.events.iter().map(|event| (event.time_ms - START_MS) / 1000));
-        pages += 1;
-        let Some(next) = page.next else { break };
-        cursor = EventCursor::parse(&next.to_string());
-    }
-    assert_eq!((times, pages), (vec![8, 7, 6, 5, 4, 3, 2], 3));
-}
-
-#[test]
-fn a_page_that_ends_with_the_range_has_no_next_one() {
-    let site = pulled(4);
-    let range = EventQuery { from_ms: START_MS + 3000, ..everything() };
-    let page = site.registry.events(&range, None, 2).unwrap();
-    assert_eq!((page.events.len(), page.next), (2, None));
-}
-
-#[test]
-fn counts_are_those_of_kinds_on_days() {
-    let site = pulled(3);
-    site.clock.advance_ms(DAY_MS);
-    site.registry.record_pull(&pull_of(OWNER, "alice/one"));
-    site.registry.run_background().unwrap();
-    let day_ms = START_MS / DAY_MS * DAY_MS;
-    let counted = |day_ms, kind: &str, count| EventCount { day_ms, kind: kind.into(), count };
-    let first = [
-        counted(day_ms, "create_repo", 2),
-        counted(day_ms, "pull_repo", 3),
-        counted(day_ms, "user_create", 1),
-    ];
-    let next = counted(day_ms + DAY_MS, "pull_repo", 1);
-    let alice = in_namespace("alice");
-    let counts = |query: &EventQuery| site.registry.event_counts(query).unwrap();
-    assert_eq!(counts(&alice), [&first[..], std::slice::from_ref(&next)].concat());
-    assert_eq!(counts(&EventQuery { until_ms: day_ms + DAY_MS, ..alice.clone() }), first);
-    assert_eq!(counts(&EventQuery { from_ms: day_ms + DAY_MS, ..alice.clone() }), [next]);
-    assert_eq!(counts(&EventQuery { from_ms: 1, until_ms: 1, ..alice }), []);
-    assert_eq!(counts(&by("bob", in_repository("alice/one"))), [counted(day_ms, "pull_repo", 1)]);
-}
-
-#[test]
-fn days_that_are_old_leave_the_log_for_files() {
-    let site = Site::new();
-    site.put(AT, "v1", &index(&[])).unwrap();
-    site.clock.advance_ms(31 * DAY_MS);
-    site.put(AT, "v2", &index(&[])).unwrap();
-    let all = kept(&site.registry);
-    assert_eq!(kinds(&site.registry, &everything()), ["push_repo"], "the old ones are in a file");
-    assert_eq!(kept(&site.registry), all);
-    let counts = site.registry.event_counts(&everything()).unwrap();
-    assert_eq!(counts.iter().map(|count| count.count).collect::<Vec<_>>(), [1]);
-    site.settle();
-}
-
-#[test]
-fn a_day_leaves_the_log_once_all_of_it_is_old() {
-    let site = Site::with(Settings { trail_age_ms: DAY_MS, ..Settings::default() });
-    site.put(AT, "v1", &index(&[])).unwrap();
-    let rest_of_day_ms = DAY_MS - START_MS % DAY_MS;
-    site.clock.advance_ms(rest_of_day_ms + DAY_MS - 1);
-    assert_eq!(kinds(&site.registry, &everything()).len(), 3);
-    site.clock.advance_ms(1);
-    assert_eq!(kinds(&site.registry, &everything()).len(), 0);
-}
-
-#[test]
-fn a_log_that_is_too_large_gives_up_its_oldest_events() {
-    let site = Site::with(Settings { trail_limit_bytes: 100_000, ..Settings::default() });
-    for number in 0..1500 {
-        site.clock.advance_ms(1);
-        site.registry.record_pull(&pull_of(Actor::Anonymous, &format!("acme/app{number}")));
-    }
-    let left = events(&site.registry, &everything());
-    assert!((300..1500).contains(&left.len()), "{}", left.len());
-    assert_eq!(left.last().unwrap().time_ms, START_MS + 1500, "the latest stay");
-    assert_eq!(count(&site.registry, "pull_repo"), 1500);
-    site.settle();
-}
-
-#[test]
-fn what_comes_late_for_its_day_is_kept_in_another_file_of_it() {
-    let site = Site::with(Settings { trail_age_ms: 0, ..Settings::default() });
-    for _ in 0..2 {
-        site.clock.set_ms(START_MS);
-        site.registry.record_pull(&pull_of(OWNER, AT));
-        site.clock.advance_ms(2 * DAY_MS);
-        assert_eq!(kinds(&site.registry, &everything()).len(), 0);
-    }
-    assert_eq!(count(&site.registry, "pull_repo"), 2);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Where principals were found to have a role, a moment ago: a request costs no rows for it. Nothing is granted by this;
 //! it only says whose places a request takes.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use registry_core::Principal;
 use registry_core::oci::RepositoryName;
+
+use crate::recent::Recent;
 
 /// How long what was found is relied upon, in milliseconds.
 const TTL_MS: u64 = 10_000;
@@ -17,14 +18,7 @@ const CAPACITY: usize = 16_384;
 /// What was found; shared by reference.
 pub struct Homes {
     hashing: RandomState,
-    found: Mutex<Found>,
-}
-
-/// Two maps that take turns: when the young one is full, it becomes the old one and the old one goes.
-#[derive(Debug, Default)]
-struct Found {
-    young: HashMap<u64, Home>,
-    old: HashMap<u64, Home>,
+    found: Mutex<Recent<u64, Home>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +34,7 @@ pub(crate) struct HomeKey(u64);
 impl Homes {
     /// With nothing in it.
     pub fn new() -> Self {
-        Self { hashing: RandomState::new(), found: Mutex::default() }
+        Self { hashing: RandomState::new(), found: Mutex::new(Recent::of_capacity(CAPACITY)) }
     }
 
     pub(crate) fn key(&self, principal: Principal, repository: &RepositoryName) -> HomeKey {
@@ -50,21 +44,17 @@ impl Homes {
     /// What was found within the last seconds: the namespace's id, or none if there was no role.
     pub(crate) fn get(&self, HomeKey(key): HomeKey, now_ms: u64) -> Option<Option<u64>> {
         let found = self.lock();
-        let home = found.young.get(&key).or_else(|| found.old.get(&key))?;
+        let home = found.get(&key)?;
         // A clock that went back makes nothing last longer.
         let is_fresh = now_ms < home.until_ms && home.until_ms - now_ms <= TTL_MS;
         is_fresh.then_some(home.namespace)
     }
 
     pub(crate) fn put(&self, HomeKey(key): HomeKey, namespace: Option<u64>, now_ms: u64) {
-        let mut found = self.lock();
-        if found.young.len() >= CAPACITY / 2 {
-            found.old = std::mem::take(&mut found.young);
-        }
-        found.young.insert(key, Home { namespace, until_ms: now_ms.saturating_add(TTL_MS) });
+        self.lock().put(key, Home { namespace, until_ms: now_ms.saturating_add(TTL_MS) });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Found> {
+    fn lock(&self) -> MutexGuard<'_, Recent<u64, Home>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,7 +93,6 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let homes = Homes::new();
         (0..3 * CAPACITY as u64).for_each(|key| homes.put(HomeKey(key), None, 0));
-        let found = homes.lock();
-        assert!(found.young.len() + found.old.len() <= CAPACITY);
+        assert!(homes.lock().len() <= CAPACITY);
     }
 }

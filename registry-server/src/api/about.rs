@@ -73,7 +73,7 @@ pub(super) fn registered() -> Vec<Operation> {
             .gives(STATUS)
             .internal(),
         Operation::get("/api/v1/superuser/config", "getSuperuserConfig", configuration, "Is not shown.")
-            .scope(Scope::SuperUser)
+            .scope(Scope::Superuser)
             .internal(),
     ]
 }

@@ -107,19 +107,24 @@ pub(super) fn email(fields: &Fields) -> Result<Option<String>, ApiError> {
 ///
 /// # Errors
 /// 400 for one that breaks the rules; 429 while too many are computed.
-pub(super) async fn new_password(app: &App, fields: &Fields) -> Result<Option<String>, ApiError> {
+pub(super) async fn new_password(
+    app: &App,
+    client: Client,
+    fields: &Fields,
+) -> Result<Option<String>, ApiError> {
     if fields.optional_text("password")?.is_none() {
         return Ok(None);
     }
     let new = fields.secret("password")?;
     let refused = |rule| ApiError::refused(format!("Invalid password, {rule}"));
     password::check_rules(new.expose()).map_err(refused)?;
-    Ok(Some(app.auth.hash(app, new).await?))
+    Ok(Some(app.auth.hash(app, client, new).await?))
 }
 
 /// `POST /api/v1/user`: whoever registers is signed in at once.
 async fn register(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     Extension(origin): Extension<Origin>,
     caller: Caller,
     fields: Fields,
@@ -130,7 +135,7 @@ async fn register(
     let name = new_name(fields.text("username")?)?;
     fields.text("password")?;
     let email = email(&fields)?.unwrap_or_default();
-    let password_hash = new_password(&app, &fields).await?.unwrap_or_default();
+    let password_hash = new_password(&app, client, &fields).await?.unwrap_or_default();
     let user = NewUser { name: name.clone(), email, password_hash, is_superuser: false };
     let registered = app.call(move |registry| {
         let id = registry.register_user(&user)?;
@@ -149,13 +154,21 @@ async fn own_account(app: &Arc<App>, name: &str) -> Result<AccountInfo, ApiError
 }
 
 /// `PUT /api/v1/user`. A new name is ignored unless `FEATURE_USER_RENAME` is on (Quay).
-async fn change(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Result<Response, ApiError> {
-    let (account, _) = caller.freshly_signed_in()?;
-    let actor = caller.actor();
+async fn change(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    caller: Caller,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let (account, actor) = caller.freshly_signed_in()?;
+    let asking = actor.clone();
+    let action = if fields.has("password") { AccountAction::SetSecrets } else { AccountAction::Administer };
+    // Asked before a password is hashed for who may not set it.
+    app.ask(move |registry| registry.check_account(&asking, action)).await?;
     let change = AccountChange {
         email: email(&fields)?,
         profile: profile_fields(&fields, Whose::User)?,
-        password_hash: new_password(&app, &fields).await?,
+        password_hash: new_password(&app, client, &fields).await?,
     };
     let wanted = fields.optional_text("username")?.filter(|name| *name != account.name);
     let new_name = wanted.filter(|_| app.options.user_rename).map(new_name).transpose()?;
@@ -202,7 +215,7 @@ async fn convert(
     let (_, actor) = caller.signed_in()?;
     let asking = actor.clone();
     // Asked before a password is checked for who may not do it.
-    app.ask(move |registry| registry.own_account(&asking, AccountAction::Administer)).await?;
+    app.ask(move |registry| registry.check_account(&asking, AccountAction::SetSecrets)).await?;
     let invalid = || {
         let detail = "The admin user credentials are not valid";
         ApiError::invalid(detail).with("reason", "invaliduser")

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
-use registry_core::{AuthorizationInfo, IssuedToken, Scope, TokenId};
+use registry_core::{AuthorizationInfo, IssuedToken, TokenId};
 use serde_json::{Value, json};
 
 use super::avatar::Avatar;
@@ -14,9 +14,10 @@ use super::body::Fields;
 use super::caller::Caller;
 use super::date;
 use super::error::ApiError;
-use super::operation::{Operation, Parameter, Scope as OperationScope};
+use super::operation::{Operation, Parameter, Scope};
 use super::routes::{Asked, Named};
 use super::schema::Schema;
+use super::scopes;
 use crate::app::App;
 
 /// What app-specific tokens are made for, and their length.
@@ -85,7 +86,7 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::delete(GRANTED_AT, "deleteUserAuthorization", revoke_authorization, "Ends one of them.")
             .internal(),
     ];
-    operations.into_iter().map(|operation| operation.scope(OperationScope::UserAdmin)).collect()
+    operations.into_iter().map(|operation| operation.scope(Scope::UserAdmin)).collect()
 }
 
 /// Whether there are app-specific tokens (`FEATURE_APP_SPECIFIC_TOKENS`).
@@ -166,31 +167,10 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// What a scope is in words, and whether it lets much be done (Quay's `dangerous`).
-pub(super) fn told(scope: Scope) -> (&'static str, &'static str, bool) {
-    match scope {
-        Scope::RepositoryRead => {
-            ("View all visible repositories", "Pull from the repositories that you see", false)
-        }
-        Scope::RepositoryWrite => {
-            ("Read/Write to any accessible repositories", "Pull, push and delete content", false)
-        }
-        Scope::RepositoryAdmin => {
-            ("Administer Repositories", "Administer the repositories that you do", true)
-        }
-        Scope::RepositoryCreate => ("Create Repositories", "Create repositories where you may", false),
-        Scope::UserRead => ("Read User Information", "Read who you are", false),
-        Scope::UserAdmin => ("Administer User", "Administer your account, robots and tokens among it", true),
-        Scope::OrganizationAdmin => {
-            ("Administer Organization", "Administer the organizations that you do", true)
-        }
-        Scope::Superuser => ("Super User Access", "Do what you may as a superuser", true),
-    }
-}
-
 fn authorization(info: &AuthorizationInfo) -> Value {
     let scopes = info.scopes.iter().map(|scope| {
-        let (title, description, dangerous) = told(scope);
+        let (title, description) = scopes::told(scope);
+        let dangerous = scopes::is_dangerous(scope);
         let icon = if dangerous { "fa-warning" } else { "fa-hdd-o" };
         let scope = scope.name();
         json!({ "scope": scope, "title": title, "description": description, "icon": icon, "dangerous": dangerous })

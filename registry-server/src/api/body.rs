@@ -7,6 +7,7 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::wire::query::Query;
 use crate::wire::secret::Secret;
 
 /// How much of a value an error repeats, in characters.
@@ -46,7 +47,7 @@ impl Fields {
     /// # Errors
     /// 400 `invalid_request` if it is missing or no text.
     pub(super) fn text(&self, key: &str) -> Result<&str, ApiError> {
-        self.optional_text(key)?.ok_or_else(|| ApiError::invalid(format!("'{key}' is a required property")))
+        self.optional_text(key)?.ok_or_else(|| required(key))
     }
 
     /// A text that may be left out.
@@ -121,8 +122,7 @@ impl Fields {
     /// # Errors
     /// 400 `invalid_request` if it is missing or something else.
     pub(super) fn object(&self, key: &str) -> Result<Self, ApiError> {
-        let missing = || ApiError::invalid(format!("'{key}' is a required property"));
-        self.optional_fields(key)?.ok_or_else(missing)
+        self.optional_fields(key)?.ok_or_else(|| required(key))
     }
 
     /// A whole number that may be left out.
@@ -149,6 +149,14 @@ impl Fields {
         let list = value.as_array().ok_or_else(|| mistyped(value, "array"))?;
         let text = |entry: &Value| entry.as_str().map(str::to_owned).ok_or_else(|| mistyped(entry, "string"));
         list.iter().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of texts that has to be there.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is missing or something else.
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, ApiError> {
+        self.optional_texts(key)?.ok_or_else(|| required(key))
     }
 
     /// Whether a key is there, be it null.
@@ -199,6 +207,18 @@ impl std::fmt::Debug for Fields {
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+/// The pairs of a form; none if the body is something else.
+pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Option<Query> {
+    if media_type(headers) != "application/x-www-form-urlencoded" {
+        return None;
+    }
+    Query::parse_form(std::str::from_utf8(body).ok()?).ok()
+}
+
+fn required(key: &str) -> ApiError {
+    ApiError::invalid(format!("'{key}' is a required property"))
 }
 
 fn mistyped(value: &Value, expected: &str) -> ApiError {

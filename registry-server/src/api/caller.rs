@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use registry_core::{AccountInfo, Actor, Credential, Principal, Session, SessionId, TokenHolder};
@@ -54,7 +53,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(head: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let bearer = bearer(&head.headers);
+        let bearer = bearer(&head.headers)?;
         if let Some(Ok(token)) = &bearer
             && let Some(identity) = identity_of_bearer(app, token).await?
         {
@@ -92,14 +91,16 @@ async fn identity_of_cookie(app: &Arc<App>, headers: &HeaderMap) -> Result<Ident
     }
 }
 
-/// The bearer token that was sent, if one was; other schemes are ignored.
-fn bearer(headers: &HeaderMap) -> Option<Result<Secret, AuthorizationError>> {
-    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    match Authorization::parse(text) {
+/// The bearer token that was sent, if one was; other schemes are ignored. Of several credentials none is chosen.
+fn bearer(headers: &HeaderMap) -> Result<Option<Result<Secret, AuthorizationError>>, ApiError> {
+    let header = Authorization::only_header(headers)
+        .map_err(|several| ApiError::problem(Problem::InvalidToken, several.to_string()))?;
+    let Some(text) = header.and_then(|value| value.to_str().ok()) else { return Ok(None) };
+    Ok(match Authorization::parse(text) {
         Ok(Authorization::Bearer(token)) => Some(Ok(token)),
         Err(error) if text.trim().to_ascii_lowercase().starts_with("bearer") => Some(Err(error)),
         Ok(Authorization::Basic { .. }) | Err(_) => None,
-    }
+    })
 }
 
 fn needs_csrf_token(method: &Method) -> bool {

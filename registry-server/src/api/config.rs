@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use registry_core::Settings;
 use serde_json::{Map, Value, json};
 
 use super::avatar::PALETTE;
 use super::search;
-use crate::app::App;
+use crate::app::{App, Options};
 use crate::origin::Origin;
 
 /// Every feature that Quay's answer names.
@@ -45,7 +46,7 @@ const REPEATED: [&str; 10] = [
 ];
 
 /// Features that there are and that cannot be switched off.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 12] = [
     "ACTION_LOG_ROTATION",
     "ADVERTISE_V2",
     "AGGREGATED_LOG_COUNT_RETRIEVAL",
@@ -54,15 +55,19 @@ const ALWAYS: [&str; 9] = [
     "GENERAL_OCI_SUPPORT",
     "HELM_OCI_SUPPORT",
     "LIBRARY_SUPPORT",
+    "NAMESPACE_GARBAGE_COLLECTION",
     "PERMANENT_SESSIONS",
+    "REPOSITORY_GARBAGE_COLLECTION",
+    "USER_LOG_ACCESS",
 ];
 
 /// Features that the configuration decides on.
-fn chosen(app: &App) -> [(&'static str, bool); 11] {
-    let (settings, options) = (app.registry.settings(), &app.options);
+fn chosen(settings: &Settings, options: &Options) -> [(&'static str, bool); 15] {
     [
         ("ANONYMOUS_ACCESS", settings.anonymous_access),
+        ("APP_SPECIFIC_TOKENS", settings.app_tokens),
         ("DIRECT_LOGIN", options.api.direct_login),
+        ("LOG_EXPORT", options.log_export),
         ("PARTIAL_USER_AUTOCOMPLETE", options.api.partial_user_autocomplete),
         ("PUBLIC_CATALOG", settings.public_catalog),
         ("REFERRERS_API", options.referrers_api),
@@ -70,14 +75,16 @@ fn chosen(app: &App) -> [(&'static str, bool); 11] {
         ("SPARSE_INDEX", settings.sparse_indexes),
         ("SUPERUSERS_FULL_ACCESS", settings.superusers_have_full_access),
         ("SUPERUSERS_ORG_CREATION_ONLY", settings.superusers_create_organizations),
-        ("SUPER_USERS", options.api.super_users),
+        ("SUPER_USERS", settings.has_superusers),
         ("USER_INITIALIZE", options.user_initialize),
+        ("USER_CREATION", options.user_creation),
+        ("USER_RENAME", options.user_rename),
     ]
 }
 
 /// Which features there are; those that are not named above are not built.
 fn features(app: &App) -> Map<String, Value> {
-    let chosen = chosen(app);
+    let chosen = chosen(app.registry.settings(), &app.options);
     let is_on = |name: &str| ALWAYS.contains(&name) || chosen.contains(&(name, true));
     FEATURES.split_whitespace().map(|name| (name.to_owned(), json!(is_on(name)))).collect()
 }
@@ -136,11 +143,22 @@ pub(super) async fn config(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UNDERSTOOD;
 
     #[test]
     fn every_name_is_one_of_quays() {
         let names: Vec<&str> = FEATURES.split_whitespace().collect();
         assert!(names.is_sorted());
         assert!(ALWAYS.iter().chain(&REPEATED).all(|name| names.contains(name)));
+    }
+
+    #[test]
+    fn every_feature_that_can_be_chosen_is_told() {
+        let told = chosen(&Settings::default(), &Options::default()).map(|(name, _)| name);
+        let understood = UNDERSTOOD.iter().filter_map(|(key, ..)| key.strip_prefix("FEATURE_"));
+        let names: Vec<&str> = FEATURES.split_whitespace().collect();
+        let untold: Vec<&str> =
+            understood.filter(|name| names.contains(name) && !told.contains(name)).collect();
+        assert_eq!(untold, [""; 0]);
     }
 }

@@ -5,18 +5,18 @@ use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use registry_core::ApplicationInfo;
 
-use super::app_tokens::told;
 use super::caller::CSRF_FIELD;
-use super::oauth::Asked;
+use super::oauth::AuthorizationRequest;
+use super::scopes;
 
 /// A page that no other site can frame, so that nobody presses its button unawares. What it sends may lead to another
 /// site, as the address of the application does, so forms are not bound to this one.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Asks whether an application may act for whoever is signed in.
-pub(super) fn page(asked: &Asked, info: &ApplicationInfo, csrf_token: &str) -> Response {
+pub(super) fn page(asked: &AuthorizationRequest, info: &ApplicationInfo, csrf_token: &str) -> Response {
     let authorization = &asked.authorization;
-    let scopes: String = authorization.scopes.iter().map(|scope| item(told(scope).1)).collect();
+    let scopes: String = authorization.scopes.iter().map(|scope| item(scopes::told(scope).1)).collect();
     let fields: String = [
         ("response_type", asked.response_type.as_str()),
         ("client_id", &authorization.client_id),

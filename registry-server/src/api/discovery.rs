@@ -7,6 +7,7 @@ use super::operation::{Description, Operation, Parameter, Scope};
 use super::operations;
 use super::routes::Asked;
 use super::schema::{Dialect, REFUSAL, Schema};
+use super::scopes::told;
 use crate::origin::Origin;
 
 /// What every operation may answer besides.
@@ -86,7 +87,8 @@ fn info() -> Value {
 }
 
 fn scopes() -> Map<String, Value> {
-    Scope::ALL.iter().map(|(scope, text)| (scope.name().to_owned(), json!(text))).collect()
+    let titles = Scope::ALL.iter().map(|scope| (scope.name().to_owned(), json!(told(*scope).0)));
+    titles.collect()
 }
 
 fn shown(asked: &Asked) -> Vec<Description> {

@@ -53,9 +53,9 @@ pub(super) fn registered() -> Vec<Operation> {
     let operations = [
         Operation::post(OWN, "exportUserLogs", own, "Exports the caller's log.").scope(Scope::UserAdmin),
         Operation::post(ORG, "exportOrgLogs", of_organization, "Exports an organization's log.")
-            .scope(Scope::OrgAdmin),
+            .scope(Scope::OrganizationAdmin),
         Operation::post(REPOSITORY, "exportRepoLogs", of_repository, "Exports a repository's log.")
-            .scope(Scope::RepoAdmin),
+            .scope(Scope::RepositoryAdmin),
     ];
     operations.into_iter().map(|operation| operation.query(DAYS).may_take(WANTED).gives(BEGUN)).collect()
 }
@@ -206,7 +206,7 @@ impl Task {
         let flag = Arc::new(AtomicBool::new(true));
         let (registry, wanted) = (self.registry.clone(), Wanted(Arc::clone(&flag)));
         let writing = self.lane.run(move || {
-            let shown = |event: &_| logs::view(event, false);
+            let shown = |event: &_| logs::view(event, None);
             registry.write_export(export, &shown, &|| flag.load(Ordering::Relaxed)).map(drop)
         });
         let written = writing.await.unwrap_or_else(|failure| Err(lane_failed(&failure)));
@@ -263,6 +263,7 @@ impl Task {
         self.registry.record_event(Observed {
             kind: kind.to_owned(),
             actor: self.actor.clone(),
+            credential: self.actor.credential().cloned(),
             namespace: Some(namespace),
             repository,
             metadata: metadata.to_string(),

@@ -9,20 +9,20 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use hyper::HeaderMap;
-use hyper::StatusCode;
-use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, StatusCode};
 use registry_core::oci::NamespaceName;
 use registry_core::{Actor, Error, NewUser, Principal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::applications::{fresh_secret, fresh_token};
+use super::body::media_type;
 use super::cookie::Cookie;
 use super::operation::Operation;
 use super::refused;
 use super::schema::Schema;
 use super::session::{is_secure, set_cookie};
+use crate::admission::Client;
 use crate::app::App;
 use crate::auth::caller::SignInError;
 use crate::auth::password;
@@ -95,16 +95,18 @@ pub(super) fn registered() -> Vec<Operation> {
 pub(super) async fn initialize(
     State(app): State<Arc<App>>,
     Extension(origin): Extension<Origin>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let answered = initialized(&app, &origin, &headers, &body).await;
+    let answered = initialized(&app, &origin, client, &headers, &body).await;
     answered.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn initialized(
     app: &Arc<App>,
     origin: &Origin,
+    client: Client,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Answer> {
@@ -124,7 +126,7 @@ async fn initialized(
     let user = NewUser {
         name,
         email: email.clone(),
-        password_hash: hashed(app, Secret::new(wanted.password)).await?,
+        password_hash: hashed(app, client, Secret::new(wanted.password)).await?,
         is_superuser,
     };
     let created = app.call(move |registry| {
@@ -136,9 +138,18 @@ async fn initialized(
     if wants_token {
         answer["access_token"] = json!(automation(app, principal).await?.expose());
     }
+    signed_in(app, origin, principal, Json(answer).into_response()).await
+}
+
+/// The answer, with a session of the new user's.
+async fn signed_in(
+    app: &Arc<App>,
+    origin: &Origin,
+    principal: Principal,
+    mut response: Response,
+) -> Result<Response, Answer> {
     let begun = app.call(move |registry| registry.begin_session(&principal, None)).await;
     let (id, session) = begun.map_err(|error| failed(&error))?;
-    let mut response = Json(answer).into_response();
     let cookie = Cookie::Session(id).set(is_secure(app, origin), Some(session.expires_ms));
     set_cookie(&mut response, cookie);
     Ok(response)
@@ -157,9 +168,7 @@ async fn automation(app: &Arc<App>, principal: Principal) -> Result<Secret, Answ
 }
 
 fn parsed(headers: &HeaderMap, body: &[u8]) -> Result<Wanted, Answer> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let media_type = content_type.split(';').next().unwrap_or("").trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+    if media_type(headers) != "application/json" {
         return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"));
     }
     serde_json::from_slice(body).map_err(|cause| refused(StatusCode::BAD_REQUEST, &cause.to_string()))
@@ -179,8 +188,8 @@ fn is_allowed(app: &App, code: Option<&str>) -> Result<bool, Answer> {
     Err(refused(StatusCode::NOT_FOUND, "The requested URL was not found on the server."))
 }
 
-async fn hashed(app: &App, password: Secret) -> Result<String, Answer> {
-    app.auth.hash(app, password).await.map_err(|error| match error {
+async fn hashed(app: &App, client: Client, password: Secret) -> Result<String, Answer> {
+    app.auth.hash(app, client, password).await.map_err(|error| match error {
         SignInError::Registry(error) => failed(&error),
         _ => refused(StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins at once"),
     })

@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
 use registry_core::{Actor, Globs, Job, Observed, Principal, TokenId};
 use serde_json::json;
 
@@ -64,23 +63,11 @@ async fn derive(
         return Err(ApiError::invalid(format!("minutes are 1 to {}", job_token::MAX_MINUTES)));
     }
     let job = job(&app, &fields)?;
-    let (id, patterns, pushes) = (job.id, job.repositories.to_string(), job.pushes);
+    let id = job.id;
+    let event = event(&name, robot, &job, minutes);
     let now_seconds = app.registry.now_ms() / 1000;
     let (token, expires_at) = job_token::derive(&app.auth.tokens, robot, job, now_seconds, minutes);
-    app.by_request().record_event(Observed {
-        kind: "create_job_token".to_owned(),
-        actor: Actor::User(robot),
-        namespace: name.split_once('+').map(|(namespace, _)| namespace.to_owned()),
-        repository: None,
-        metadata: json!({
-            "robot": name,
-            "job": id.to_string(),
-            "repositories": patterns,
-            "pushes": pushes,
-            "minutes": minutes,
-        })
-        .to_string(),
-    });
+    app.by_request().record_event(event);
     let expires_at = jiff::Timestamp::from_second(i64::try_from(expires_at).unwrap_or(i64::MAX));
     let expires_at = expires_at.unwrap_or(jiff::Timestamp::MAX).to_string();
     Ok(Json(json!({
@@ -92,9 +79,29 @@ async fn derive(
     .into_response())
 }
 
+/// What is recorded of a token, which is stored nowhere.
+fn event(name: &str, robot: Principal, job: &Job, minutes: u64) -> Observed {
+    let metadata = json!({
+        "robot": name,
+        "job": job.id.to_string(),
+        "repositories": job.repositories.to_string(),
+        "pushes": job.pushes,
+        "minutes": minutes,
+    });
+    Observed {
+        kind: "create_job_token".to_owned(),
+        actor: Actor::User(robot),
+        credential: None,
+        namespace: name.split_once('+').map(|(namespace, _)| namespace.to_owned()),
+        repository: None,
+        metadata: metadata.to_string(),
+    }
+}
+
 /// The robot whose own token was sent.
 async fn robot(app: &Arc<App>, client: Client, headers: &HeaderMap) -> Result<(String, Principal), ApiError> {
-    let text = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = Authorization::only_header(headers).ok().flatten();
+    let text = header.and_then(|value| value.to_str().ok());
     let Some(Ok(Authorization::Basic { user, password })) = text.map(Authorization::parse) else {
         return Err(ApiError::not_signed_in());
     };
@@ -108,9 +115,7 @@ async fn robot(app: &Arc<App>, client: Client, headers: &HeaderMap) -> Result<(S
 }
 
 fn job(app: &App, fields: &Fields) -> Result<Job, ApiError> {
-    let required = |key: &str| ApiError::invalid(format!("'{key}' is a required property"));
-    let patterns = fields.optional_texts("repositories")?.ok_or_else(|| required("repositories"))?;
-    let actions = fields.optional_texts("actions")?.ok_or_else(|| required("actions"))?;
+    let (patterns, actions) = (fields.texts("repositories")?, fields.texts("actions")?);
     if patterns.is_empty() || actions.is_empty() {
         return Err(ApiError::invalid("[] is too short"));
     }

@@ -8,14 +8,16 @@ use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use registry_core::oci::NamespaceName;
-use registry_core::{AccountAction, Event, EventCursor, EventQuery, EventScope, Named as Who};
+use registry_core::{
+    AccountAction, Error, Event, EventCursor, EventQuery, EventScope, Named as Who, Registry,
+};
 use serde_json::{Map, Value, json};
 
 use super::avatar::Avatar;
 use super::caller::Caller;
 use super::date;
 use super::error::ApiError;
-use super::operation::{Operation, Parameter, Scope};
+use super::operation::{NEXT_PAGE, Operation, Parameter, Scope};
 use super::organizations::organization;
 use super::repositories::repository;
 use super::routes::{Asked, Named};
@@ -32,7 +34,7 @@ const RANGE: &[Parameter] = &[
     ("starttime", Schema::Text, "The first day, as MM/DD/YYYY in UTC."),
     ("endtime", Schema::Text, "The last day, as MM/DD/YYYY in UTC."),
     ("performer", Schema::Text, "Only what this user or robot did."),
-    ("next_page", Schema::Text, "What the page before gave."),
+    NEXT_PAGE,
 ];
 const PERSON: Schema = Schema::Object(
     &[("kind", Schema::OneOf(&["user", "org"])), ("name", Schema::Text), ("avatar", AVATAR)],
@@ -76,18 +78,18 @@ pub(super) fn registered() -> Vec<Operation> {
         "listOrgLogs",
         "getAggregateOrgLogs",
         in_organization,
-        Scope::OrgAdmin
+        Scope::OrganizationAdmin
     );
     let of_repositories = both_forms!(
         "/api/v1/repository/{repository}",
         "listRepoLogs",
         "getAggregateRepoLogs",
         in_repository,
-        Scope::RepoAdmin
+        Scope::RepositoryAdmin
     );
     let own = both_forms!("/api/v1/user", "listUserLogs", "getAggregateUserLogs", own, Scope::UserAdmin);
     let all =
-        both_forms!("/api/v1/superuser", "listAllLogs", "listAllAggregateLogs", everywhere, Scope::SuperUser);
+        both_forms!("/api/v1/superuser", "listAllLogs", "listAllAggregateLogs", everywhere, Scope::Superuser);
     let all = all.map(Operation::fresh);
     [of_organizations, of_repositories, own, all].into_iter().flatten().collect()
 }
@@ -143,8 +145,8 @@ fn user(who: &Who) -> Value {
     })
 }
 
-/// An event; in whose namespace only superusers are told, as the others asked for one.
-pub(super) fn view(event: &Event, tells_namespace: bool) -> Value {
+/// An event; in whose namespace, and of which kind it is, only superusers are told, as the others asked for one.
+pub(super) fn view(event: &Event, namespace_kind: Option<&'static str>) -> Value {
     let mut view = Map::new();
     view.insert("kind".into(), json!(event.kind));
     view.insert("metadata".into(), serde_json::from_str(&event.metadata).unwrap_or_else(|_| json!({})));
@@ -153,16 +155,16 @@ pub(super) fn view(event: &Event, tells_namespace: bool) -> Value {
     if let Some(performer) = &event.performer {
         view.insert("performer".into(), user(performer));
     }
-    if let Some(namespace) = event.namespace.as_ref().filter(|_| tells_namespace) {
-        let avatar = Avatar::of("org", &namespace.name);
-        view.insert("namespace".into(), json!({ "kind": "org", "name": namespace.name, "avatar": avatar }));
+    if let (Some(namespace), Some(kind)) = (&event.namespace, namespace_kind) {
+        let avatar = Avatar::of(kind, &namespace.name);
+        view.insert("namespace".into(), json!({ "kind": kind, "name": namespace.name, "avatar": avatar }));
     }
     Value::Object(view)
 }
 
 /// An event as a line of the stream: as superusers see it, with its id and its repository.
 pub(crate) fn event_line(event: &Event) -> Value {
-    let mut line = view(event, true);
+    let mut line = view(event, Some("org"));
     line["id"] = json!(event.id);
     if let Some(repository) = &event.repository {
         line["repository"] = json!(repository.name);
@@ -194,13 +196,24 @@ async fn told(app: &Arc<App>, scope: EventScope, asked: &Asked, form: Form) -> R
     }
     // What does not decode is the first page, as in Quay.
     let cursor = asked.text("next_page").and_then(EventCursor::parse);
-    let page = app.call(move |registry| registry.events(&query, cursor, PAGE)).await?;
-    let events: Vec<Value> = page.events.iter().map(|event| view(event, tells_namespace)).collect();
+    let asked = app.call(move |registry| {
+        let page = registry.events(&query, cursor, PAGE)?;
+        let kind = |event| tells_namespace.then(|| namespace_kind(registry, event)).transpose();
+        let events = page.events.iter().map(|event| Ok(view(event, kind(event)?)));
+        Ok((events.collect::<Result<Vec<Value>, Error>>()?, page.next))
+    });
+    let (events, next) = asked.await?;
     let mut answer = json!({ "start_time": date(from_ms), "end_time": date(until_ms), "logs": events });
-    if let Some(next) = page.next {
+    if let Some(next) = next {
         answer["next_page"] = json!(next.to_string());
     }
     Ok(Json(answer).into_response())
+}
+
+/// What the namespace of an event is: a user's, or an organization, as what is gone by now counts.
+fn namespace_kind(registry: &Registry, event: &Event) -> Result<&'static str, Error> {
+    let name = event.namespace.as_ref().map_or("", |namespace| namespace.name.as_str());
+    Ok(if registry.find_user(name)?.is_some() { "user" } else { "org" })
 }
 
 async fn of_namespace(
@@ -247,7 +260,7 @@ async fn everywhere<const COUNTS: bool>(
 
 async fn check_superuser(app: &Arc<App>, caller: &Caller) -> Result<(), ApiError> {
     let (_, actor) = caller.freshly_signed_in()?;
-    Ok(app.ask(move |registry| registry.check_registry(&actor, AccountAction::Inspect)).await?)
+    Ok(app.ask(move |registry| registry.check_account(&actor, AccountAction::Inspect)).await?)
 }
 
 /// `GET /api/v1/repository/<repository>/logs` and `…/aggregatelogs`.

@@ -59,12 +59,12 @@ pub(super) fn registered() -> Vec<Operation> {
     vec![
         Operation::get(ALL, "getGlobalMessages", list, "What superusers tell everybody.").gives(MESSAGES),
         Operation::post(ALL, "createGlobalMessage", create, "Tells everybody something.")
-            .scope(Scope::SuperUser)
+            .scope(Scope::Superuser)
             .takes(NEW)
             .status(201)
             .fresh(),
         Operation::delete("/api/v1/message/{uuid}", "deleteGlobalMessage", delete, "Takes a message away.")
-            .scope(Scope::SuperUser)
+            .scope(Scope::Superuser)
             .fresh(),
     ]
 }

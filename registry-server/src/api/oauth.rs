@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
@@ -17,7 +17,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::applications::{LIFETIME_SECONDS, fresh_token};
-use super::body::media_type;
+use super::body::form;
 use super::caller::Caller;
 use super::consent;
 use super::error::ApiError;
@@ -35,7 +35,7 @@ const LOCAL: &str = "/oauth/localapp";
 
 /// What is asked of `/oauth/authorize`.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct AuthorizationRequest {
     pub(super) authorization: Authorization,
     /// Whether the scopes were understood; otherwise there are none.
     has_scopes: bool,
@@ -43,7 +43,19 @@ pub(super) struct Asked {
     pub(super) state: Option<String>,
 }
 
-impl Asked {
+/// From a form, whose CSRF token was checked where somebody is signed in.
+impl FromRequest<Arc<App>> for AuthorizationRequest {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (origin, headers) = (request.extensions().get::<Origin>().cloned(), request.headers().clone());
+        let body = Bytes::from_request(request, app).await.map_err(|_| invalid())?;
+        let form = form(&headers, &body);
+        form.zip(origin).and_then(|(form, origin)| Self::of(&form, &origin)).ok_or_else(invalid)
+    }
+}
+
+impl AuthorizationRequest {
     /// None if it is no request that could be answered.
     fn of(query: &Query, origin: &Origin) -> Option<Self> {
         if query.get("state").is_some_and(|state| state.len() > STATE_MAX_BYTES) {
@@ -139,7 +151,9 @@ pub(super) async fn authorize(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let query = Query::parse_form(uri.query().unwrap_or("")).ok();
-    let Some(asked) = query.and_then(|query| Asked::of(&query, &origin)) else { return Ok(invalid()) };
+    let Some(asked) = query.and_then(|query| AuthorizationRequest::of(&query, &origin)) else {
+        return Ok(invalid());
+    };
     if caller.session_id().is_none() {
         return Ok(consent::sign_in());
     }
@@ -154,24 +168,12 @@ pub(super) async fn authorize(
     }
 }
 
-/// The form of a request, whose CSRF token was checked where somebody is signed in.
-fn form(headers: &HeaderMap, body: &[u8]) -> Option<Query> {
-    if media_type(headers) != "application/x-www-form-urlencoded" {
-        return None;
-    }
-    Query::parse_form(std::str::from_utf8(body).ok()?).ok()
-}
-
 /// `POST /oauth/authorizeapp`: the caller allows it.
 pub(super) async fn allow(
     State(app): State<Arc<App>>,
-    Extension(origin): Extension<Origin>,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: AuthorizationRequest,
 ) -> Result<Response, ApiError> {
-    let form = form(&headers, &body);
-    let Some(asked) = form.and_then(|form| Asked::of(&form, &origin)) else { return Ok(invalid()) };
     match asked.check(&app, &caller).await {
         Err(refusal) => refusal,
         Ok(_) => asked.grant(&app, &caller).await,
@@ -181,13 +183,9 @@ pub(super) async fn allow(
 /// `POST /oauth/denyapp`: the caller does not.
 pub(super) async fn deny(
     State(app): State<Arc<App>>,
-    Extension(origin): Extension<Origin>,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: AuthorizationRequest,
 ) -> Result<Response, ApiError> {
-    let form = form(&headers, &body);
-    let Some(asked) = form.and_then(|form| Asked::of(&form, &origin)) else { return Ok(invalid()) };
     match asked.check(&app, &caller).await {
         Err(refusal) => refusal,
         Ok(_) => Ok(asked.back(&[("error", "access_denied")], "")),

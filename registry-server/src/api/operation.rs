@@ -7,53 +7,16 @@ use std::sync::Arc;
 
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
+pub(super) use registry_core::Scope;
 
 use super::schema::Schema;
 use crate::app::App;
 
-/// What a token has to be good for (Quay's OAuth scopes).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    RepoRead,
-    RepoWrite,
-    RepoAdmin,
-    RepoCreate,
-    UserRead,
-    UserAdmin,
-    OrgAdmin,
-    SuperUser,
-}
-
-impl Scope {
-    /// Every scope with what it is for.
-    pub(super) const ALL: [(Self, &'static str); 8] = [
-        (Self::RepoRead, "View all visible repositories"),
-        (Self::RepoWrite, "Read and write to any accessible repositories"),
-        (Self::RepoAdmin, "Administer repositories"),
-        (Self::RepoCreate, "Create repositories"),
-        (Self::UserRead, "Read user information"),
-        (Self::UserAdmin, "Administer user"),
-        (Self::OrgAdmin, "Administer organizations"),
-        (Self::SuperUser, "Super user access"),
-    ];
-
-    /// Its name in a token.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::RepoRead => "repo:read",
-            Self::RepoWrite => "repo:write",
-            Self::RepoAdmin => "repo:admin",
-            Self::RepoCreate => "repo:create",
-            Self::UserRead => "user:read",
-            Self::UserAdmin => "user:admin",
-            Self::OrgAdmin => "org:admin",
-            Self::SuperUser => "super:user",
-        }
-    }
-}
-
 /// A parameter of a query: its name, its shape, and what it says.
 pub(super) type Parameter = (&'static str, Schema, &'static str);
+
+/// Where a list goes on.
+pub(super) const NEXT_PAGE: Parameter = ("next_page", Schema::Text, "What the page before gave.");
 
 /// What is said of an operation.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +38,13 @@ pub struct Description {
     /// Whether only those see it who ask for internal operations as well.
     pub(super) is_internal: bool,
     pub(super) needs_fresh_login: bool,
+}
+
+impl Description {
+    /// Whether it is there only as long as there are superusers.
+    pub(super) fn is_for_superusers(&self) -> bool {
+        self.scope == Some(Scope::Superuser) || self.path.starts_with("/api/v1/superuser/")
+    }
 }
 
 /// A handler with its description.

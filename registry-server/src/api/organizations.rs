@@ -50,8 +50,8 @@ const CHANGE: Schema = Schema::Named(
     &Schema::Object(
         &[],
         &[
-            ("email", Schema::Text),
-            ("contact_email", Schema::Text),
+            ("email", Schema::OrNull(&Schema::Text)),
+            ("contact_email", Schema::OrNull(&Schema::Text)),
             ("invoice_email", Schema::Flag),
             ("invoice_email_address", Schema::OrNull(&Schema::Text)),
         ],
@@ -88,14 +88,14 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get(ORG, "getOrganization", get, "An organization, as the caller sees it.")
             .gives(ORGANIZATION),
         Operation::put(ORG, "changeOrganizationDetails", change, "Changes an organization.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .takes(CHANGE)
             .gives(ORGANIZATION),
         Operation::delete(ORG, "deleteAdminedOrganization", delete, "Deletes an organization.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .fresh(),
         Operation::get(MEMBERS_AT, "getOrganizationMembers", members, "Who is in an organization's teams.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .gives(MEMBERS),
         Operation::get(
             COLLABORATORS_AT,
@@ -103,13 +103,13 @@ pub(super) fn registered() -> Vec<Operation> {
             collaborators,
             "Users outside its teams.",
         )
-        .scope(Scope::OrgAdmin)
+        .scope(Scope::OrganizationAdmin)
         .gives(COLLABORATORS),
         Operation::get(MEMBER_AT, "getOrganizationMember", one_member, "A member of an organization.")
-            .scope(Scope::OrgAdmin)
+            .scope(Scope::OrganizationAdmin)
             .gives(MEMBER),
         Operation::delete(MEMBER_AT, "removeOrganizationMember", remove_member, "Takes a member out.")
-            .scope(Scope::OrgAdmin),
+            .scope(Scope::OrganizationAdmin),
     ]
 }
 
@@ -176,7 +176,8 @@ pub(super) async fn change(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), organization(&name)?);
-    let email = fields.optional_text("contact_email")?.or(fields.optional_text("email")?).map(str::to_owned);
+    let email = fields.nullable_text("contact_email")?.or(fields.nullable_text("email")?);
+    let email = email.map(|email| email.unwrap_or_default().to_owned());
     let profile = profile_fields(&fields, Whose::Organization)?;
     let changed = app.call(move |registry| {
         registry.change_organization(&actor, &name, email.as_deref(), &profile)?;

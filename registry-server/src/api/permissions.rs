@@ -80,7 +80,7 @@ pub(super) fn registered() -> Vec<Operation> {
             .gives(PERMISSION),
         Operation::delete(TEAM, "deleteTeamPermissions", revoke::<true>, "Takes a team's role away."),
     ];
-    all.into_iter().map(|operation| operation.scope(Scope::RepoAdmin)).collect()
+    all.into_iter().map(|operation| operation.scope(Scope::RepositoryAdmin)).collect()
 }
 
 /// Whom a path names.

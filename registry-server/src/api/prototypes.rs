@@ -66,7 +66,7 @@ pub(super) fn registered() -> Vec<Operation> {
             .gives(PROTOTYPE),
         Operation::delete(ONE, "deleteOrganizationPrototypePermission", delete, "Takes one away."),
     ];
-    all.into_iter().map(|operation| operation.scope(Scope::OrgAdmin)).collect()
+    all.into_iter().map(|operation| operation.scope(Scope::OrganizationAdmin)).collect()
 }
 
 fn delegate(to: &Delegate) -> Value {

@@ -1,6 +1,7 @@
 //! `/api/v1/repository`.
 
 mod list;
+mod view;
 
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
+use registry_core::RepositoryInfo;
 use registry_core::oci::{NamespaceName, RepositoryName};
-use registry_core::{Action, Actor, RepositoryInfo};
 use serde_json::{Value, json};
 
+use super::absent;
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
@@ -26,34 +28,13 @@ const NEW: Schema = Schema::Named(
     "NewRepo",
     &Schema::Object(
         &[("repository", Schema::Text), ("visibility", VISIBILITY), ("description", Schema::Text)],
-        &[("namespace", Schema::Text)],
+        &[("namespace", Schema::Text), ("repo_kind", Schema::OrNull(&KIND))],
     ),
 );
+const KIND: Schema = Schema::OneOf(&["image"]);
 const CREATED: Schema = Schema::Object(
     &[("namespace", Schema::Text), ("name", Schema::Text), ("kind", Schema::OneOf(&["image"]))],
     &[],
-);
-const VIEW: Schema = Schema::Named(
-    "RepositoryView",
-    &Schema::Object(
-        &[
-            ("namespace", Schema::Text),
-            ("name", Schema::Text),
-            ("description", Schema::OrNull(&Schema::Text)),
-            ("is_public", Schema::Flag),
-            ("kind", Schema::OneOf(&["image"])),
-            ("state", STATE),
-            ("is_organization", Schema::Flag),
-            ("is_starred", Schema::Flag),
-            ("status_token", Schema::Text),
-            ("trust_enabled", Schema::Flag),
-            ("tag_expiration_s", Schema::Whole),
-            ("is_free_account", Schema::Flag),
-            ("can_write", Schema::Flag),
-            ("can_admin", Schema::Flag),
-        ],
-        &[],
-    ),
 );
 const DESCRIPTION: Schema =
     Schema::Named("RepoUpdate", &Schema::Object(&[("description", Schema::Text)], &[]));
@@ -80,22 +61,26 @@ pub(super) fn registered() -> Vec<Operation> {
     ];
     let mut all = vec![
         Operation::post(ALL, "createRepo", create, "Creates a repository.")
-            .scope(Scope::RepoCreate)
+            .scope(Scope::RepositoryCreate)
             .takes(NEW)
             .status(201)
             .gives(CREATED),
         Operation::get(ALL, "listRepos", list::list, "The repositories that the caller sees.")
-            .scope(Scope::RepoRead)
+            .scope(Scope::RepositoryRead)
             .query(list::LISTED)
             .gives(list::ROWS),
-        Operation::get(ONE, "getRepo", get, "A repository.").scope(Scope::RepoRead).gives(VIEW),
+        Operation::get(ONE, "getRepo", view::get, "A repository.")
+            .scope(Scope::RepositoryRead)
+            .query(view::SHOWN)
+            .gives(view::VIEW),
         Operation::put(ONE, "updateRepo", describe, "Says something of a repository.")
-            .scope(Scope::RepoWrite)
+            .scope(Scope::RepositoryWrite)
             .takes(DESCRIPTION)
             .gives(SUCCESS),
-        Operation::delete(ONE, "deleteRepository", delete, "Deletes a repository.").scope(Scope::RepoAdmin),
+        Operation::delete(ONE, "deleteRepository", delete, "Deletes a repository.")
+            .scope(Scope::RepositoryAdmin),
         Operation::post(RENAME_AT, "renameRepo", rename, "Gives a repository another path in its namespace.")
-            .scope(Scope::RepoAdmin)
+            .scope(Scope::RepositoryAdmin)
             .takes(RENAME)
             .gives(CREATED),
         Operation::post(
@@ -104,15 +89,15 @@ pub(super) fn registered() -> Vec<Operation> {
             set_visibility,
             "Opens or closes a repository.",
         )
-        .scope(Scope::RepoAdmin)
+        .scope(Scope::RepositoryAdmin)
         .takes(CHANGE_VISIBILITY)
         .gives(SUCCESS),
         Operation::put(STATE_AT, "changeRepoState", set_state, "Lets a repository take content, or not.")
-            .scope(Scope::RepoAdmin)
+            .scope(Scope::RepositoryAdmin)
             .takes(CHANGE_STATE)
             .gives(SUCCESS),
     ];
-    all.extend(gone.map(|operation| operation.scope(Scope::RepoAdmin).status(410).gives(REFUSAL)));
+    all.extend(gone.map(|operation| operation.scope(Scope::RepositoryAdmin).status(410).gives(REFUSAL)));
     all
 }
 
@@ -136,39 +121,6 @@ fn state_name(info: &RepositoryInfo) -> &'static str {
     if info.is_read_only { "READ_ONLY" } else { "NORMAL" }
 }
 
-/// `GET /api/v1/repository/<repository>`.
-async fn get(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Named(name): Named<String>,
-) -> Result<Response, ApiError> {
-    let (actor, name) = (caller.actor(), repository(&app, &name)?);
-    let asked = app.call(move |registry| {
-        let info = registry.repository(&actor, &name)?;
-        let may = |action| registry.may(&actor, &name, action);
-        let organization = registry.organization(
-            &Actor::Anonymous,
-            &info.namespace.parse().map_err(|_| registry_core::Error::RepositoryUnknown(name.clone()))?,
-        );
-        Ok((info, may(Action::Push), may(Action::Administer), organization.is_ok()))
-    });
-    let (info, can_write, can_admin, is_organization) = asked.await?;
-    let mut view = row(&info);
-    for (key, value) in [
-        ("is_organization", json!(is_organization)),
-        ("is_starred", json!(info.is_starred.unwrap_or(false))),
-        ("status_token", json!("")),
-        ("trust_enabled", json!(false)),
-        ("tag_expiration_s", json!(app.registry.settings().tag_window_ms / 1000)),
-        ("is_free_account", json!(true)),
-        ("can_write", json!(can_write)),
-        ("can_admin", json!(can_admin)),
-    ] {
-        view[key] = value;
-    }
-    Ok(Json(view).into_response())
-}
-
 /// `PUT /api/v1/repository/<repository>`.
 async fn describe(
     State(app): State<Arc<App>>,
@@ -189,7 +141,13 @@ async fn delete(
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), repository(&app, &name)?);
-    app.call(move |registry| registry.delete_repository(&actor, &name)).await?;
+    app.call(move |registry| {
+        if absent::reads_as_part(&name) {
+            registry.repository(&actor, &name)?;
+        }
+        registry.delete_repository(&actor, &name)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -245,6 +203,9 @@ pub(super) async fn create(
     let (account, _) = caller.signed_in()?;
     let is_public = fields.choice("visibility", &["public", "private"])? == "public";
     let (description, path) = (fields.text("description")?.to_owned(), fields.text("repository")?.to_owned());
+    if fields.has("repo_kind") && !fields.is_null("repo_kind") {
+        fields.choice("repo_kind", &["image"])?;
+    }
     let namespace = fields.optional_text("namespace")?.unwrap_or(&account.name);
     let namespace: NamespaceName =
         namespace.parse().map_err(|error| ApiError::refused(format!("Invalid namespace: {error}")))?;

@@ -3,9 +3,9 @@
 use registry_core::{AddressBlock, Globs, RobotLimits};
 use serde_json::{Map, Value, json};
 
-use super::applications::iso;
 use super::body::Fields;
 use super::error::ApiError;
+use super::iso;
 
 /// The most blocks of addresses.
 const NETWORKS_MAX: usize = 64;

@@ -10,6 +10,7 @@ use registry_core::oci::NamespaceName;
 use registry_core::{Actor, Error, NewRobot, Registry, RobotInfo, RobotLimits, RobotReach};
 use serde_json::{Map, Value, json};
 
+use super::absent::{NONE, federation};
 use super::avatar::Avatar;
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
@@ -84,8 +85,9 @@ macro_rules! operations_on_robots {
     ($base:literal, $list:path, $scope:path, $($id:literal),+) => {{
         const ONE: &str = concat!($base, "/robots/{robot_shortname}");
         const GRANTED: &str = concat!($base, "/robots/{robot_shortname}/permissions");
+        const FEDERATED: &str = concat!($base, "/robots/{robot_shortname}/federation");
         const RENEWED: &str = concat!($base, "/robots/{robot_shortname}/regenerate");
-        let [list, one, new, bound, old, granted, renewed] = [$($id),+];
+        let [list, one, new, bound, old, granted, federated, renewed] = [$($id),+];
         let all = vec![
             Operation::get(concat!($base, "/robots"), list, $list, "The robots.").query(LISTED).gives(ROBOTS),
             Operation::get(ONE, one, get, "A robot.").gives(ROBOT),
@@ -93,6 +95,7 @@ macro_rules! operations_on_robots {
             Operation::post(ONE, bound, limit, "Changes what narrows a robot.").takes(LIMITS).gives(ROBOT),
             Operation::delete(ONE, old, delete, "Deletes a robot."),
             Operation::get(GRANTED, granted, permissions, "What a robot was granted.").gives(REPOSITORY_ROLES),
+            Operation::get(FEDERATED, federated, federation, "Who else may be the robot: nobody.").gives(NONE),
             Operation::post(RENEWED, renewed, regenerate, "Gives a robot a new token.").gives(ROBOT),
         ];
         all.into_iter().map(|operation| operation.scope($scope))
@@ -104,13 +107,14 @@ pub(super) fn registered() -> Vec<Operation> {
     let in_organizations = operations_on_robots!(
         "/api/v1/organization/{orgname}",
         list,
-        Scope::OrgAdmin,
+        Scope::OrganizationAdmin,
         "getOrgRobots",
         "getOrgRobot",
         "createOrgRobot",
         "limitOrgRobot",
         "deleteOrgRobot",
         "getOrgRobotPermissions",
+        "getOrgRobotFederation",
         "regenerateOrgRobotToken"
     );
     let at_home = operations_on_robots!(
@@ -123,6 +127,7 @@ pub(super) fn registered() -> Vec<Operation> {
         "limitUserRobot",
         "deleteUserRobot",
         "getUserRobotPermissions",
+        "getUserRobotFederation",
         "regenerateUserRobotToken"
     );
     in_organizations.chain(at_home).collect()
@@ -133,7 +138,7 @@ fn view(info: &RobotInfo, app: &App) -> Map<String, Value> {
     let mut view = Map::new();
     view.insert("name".into(), json!(info.name));
     view.insert("created".into(), json!(date(info.created_ms)));
-    view.insert("last_accessed".into(), Value::Null);
+    view.insert("last_accessed".into(), json!(info.accessed_ms.map(date)));
     view.insert("description".into(), json!(info.description));
     if let Some(nonce) = &info.nonce {
         view.insert("token".into(), json!(app.auth.robots().token(nonce).expose()));
@@ -197,7 +202,7 @@ async fn listed(
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), namespace(caller, org)?);
     let wants_reach = asked.flag("permissions");
-    let robots = app.call(move |registry| found(registry, &actor, &name, wants_reach)).await?;
+    let robots = app.call(move |registry| all_of(registry, &actor, &name, wants_reach)).await?;
     let shows_token = asked.optional_flag("token").unwrap_or(true);
     let some = robots.iter().take(asked.number("limit").unwrap_or(usize::MAX));
     let views = some.map(|(robot, reach)| {
@@ -216,7 +221,7 @@ async fn listed(
 }
 
 /// The robots of a namespace, and where they get, if that is wanted and the caller may know.
-fn found(
+fn all_of(
     registry: &Registry,
     actor: &Actor,
     name: &NamespaceName,
@@ -238,10 +243,13 @@ pub(super) async fn get(
     caller: Caller,
     Named(at): Named<At>,
 ) -> Result<Response, ApiError> {
-    let (actor, name) = (caller.actor(), namespace(&caller, at.org.as_deref())?);
-    let info =
-        app.call(move |registry| registry.robot(&actor, &name, &at.short)).await.map_err(or_unknown)?;
-    Ok(Json(view_with_metadata(&info, &app)).into_response())
+    Ok(Json(view_with_metadata(&found(&app, &caller, at).await?, &app)).into_response())
+}
+
+/// The robot that a path names.
+pub(super) async fn found(app: &Arc<App>, caller: &Caller, at: At) -> Result<RobotInfo, ApiError> {
+    let (actor, name) = (caller.actor(), namespace(caller, at.org.as_deref())?);
+    app.call(move |registry| registry.robot(&actor, &name, &at.short)).await.map_err(or_unknown)
 }
 
 /// `PUT …/robots/<short>`: creates one; the body may be absent.
@@ -284,12 +292,14 @@ async fn limit(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let (actor, name) = (caller.actor(), namespace(&caller, at.org.as_deref())?);
-    let (asking, home, short) = (actor.clone(), name.clone(), at.short.clone());
-    let present =
-        app.call(move |registry| registry.robot(&asking, &home, &short)).await.map_err(or_unknown)?;
-    let limits = robot_limits::changed(present.limits, &fields, app.registry.now_ms())?;
+    let now_ms = app.registry.now_ms();
+    // Whether it can be read does not depend on the present limits.
+    robot_limits::changed(RobotLimits::default(), &fields, now_ms)?;
+    let change = move |present: RobotLimits| {
+        robot_limits::changed(present.clone(), &fields, now_ms).unwrap_or(present)
+    };
     let changed =
-        app.call(move |registry| registry.set_robot_limits(&actor, &name, &at.short, &limits)).await;
+        app.call(move |registry| registry.change_robot_limits(&actor, &name, &at.short, change)).await;
     Ok(Json(view_with_metadata(&changed.map_err(or_unknown)?, &app)).into_response())
 }
 

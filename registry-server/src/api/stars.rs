@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::body::Fields;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::operation::{Operation, Parameter, Scope};
+use super::operation::{NEXT_PAGE, Operation, Scope};
 use super::routes::{Asked, Named};
 use super::schema::Schema;
 use crate::app::App;
@@ -34,7 +34,6 @@ const ROW: Schema = Schema::Object(
     &[],
 );
 const ROWS: Schema = Schema::Object(&[("repositories", Schema::List(&ROW))], &[("next_page", Schema::Text)]);
-const PAGED: &[Parameter] = &[("next_page", Schema::Text, "What the page before gave.")];
 
 /// What is answered here.
 pub(super) fn registered() -> Vec<Operation> {
@@ -42,7 +41,7 @@ pub(super) fn registered() -> Vec<Operation> {
     const ONE: &str = "/api/v1/user/starred/{repository}";
     let all = vec![
         Operation::get(ALL, "listStarredRepos", list, "The repositories that the caller starred.")
-            .query(PAGED)
+            .query(&[NEXT_PAGE])
             .gives(ROWS),
         Operation::post(ALL, "createStar", star, "Stars a repository.")
             .takes(NAME)

@@ -1,13 +1,15 @@
 //! `/api/v1/superuser`: what superusers see and change of users and organizations. None of it needs full access.
 
+mod organizations;
+
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::StatusCode;
-use registry_core::{AccountAction, AccountInfo, Error, NewUser, OrganizationRow, PrincipalId, UserChange};
+use registry_core::{AccountAction, AccountInfo, Error, NewUser, PrincipalId, UserChange};
 use serde_json::{Value, json};
 
 use super::account::{email, new_name, new_password};
@@ -15,10 +17,10 @@ use super::avatar::Avatar;
 use super::body::{Fields, MaybeFields};
 use super::caller::Caller;
 use super::error::{ApiError, Problem};
-use super::operation::{Operation, Parameter, Scope};
-use super::organizations::organization;
+use super::operation::{NEXT_PAGE, Operation, Parameter, Scope};
 use super::routes::{Asked, Named};
 use super::schema::{AVATAR, Schema};
+use crate::admission::Client;
 use crate::app::App;
 use crate::wire::secret::Secret;
 
@@ -62,13 +64,6 @@ const CHANGE: Schema = Schema::Named(
     "SuperuserUpdateUser",
     &Schema::Object(&[], &[("password", Schema::Text), ("email", Schema::Text), ("enabled", Schema::Flag)]),
 );
-const ORGANIZATION: Schema = Schema::Named(
-    "SuperuserOrganization",
-    &Schema::Object(&[("name", Schema::Text), ("email", Schema::Text), ("avatar", AVATAR)], &[]),
-);
-const ORGANIZATIONS: Schema =
-    Schema::Object(&[("organizations", Schema::List(&ORGANIZATION))], &[("next_page", Schema::Text)]);
-const RENAMING: Schema = Schema::Named("UpdateOrganization", &Schema::Object(&[], &[("name", Schema::Text)]));
 const SIZE: Schema = Schema::Object(
     &[
         ("size_bytes", Schema::Whole),
@@ -78,10 +73,8 @@ const SIZE: Schema = Schema::Object(
     ],
     &[],
 );
-const PAGED: &[Parameter] = &[
-    ("limit", Schema::Whole, "Rows of a page, at most 100; without it all are listed."),
-    ("next_page", Schema::Text, "What the page before gave."),
-];
+const PAGED: &[Parameter] =
+    &[("limit", Schema::Whole, "Rows of a page, at most 100; without it all are listed."), NEXT_PAGE];
 const USERS_PAGED: &[Parameter] = &[
     ("disabled", Schema::Flag, "Whether disabled users are listed; they are unless this is false."),
     PAGED[0],
@@ -92,8 +85,6 @@ const USERS_PAGED: &[Parameter] = &[
 pub(super) fn registered() -> Vec<Operation> {
     const ALL: &str = "/api/v1/superuser/users";
     const ONE: &str = "/api/v1/superuser/users/{username}";
-    const ORGS: &str = "/api/v1/superuser/organizations";
-    const ORG: &str = "/api/v1/superuser/organizations/{name}";
     const SIZE_AT: &str = "/api/v1/superuser/registrysize";
     let operations = vec![
         Operation::get(ALL, "listAllUsers", list_users, "Every user.").query(USERS_PAGED).gives(USERS),
@@ -103,20 +94,6 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get(ONE, "getInstallUser", get_user, "A user.").gives(USER),
         Operation::put(ONE, "changeInstallUser", change_user, "Changes a user.").takes(CHANGE).gives(USER),
         Operation::delete(ONE, "deleteInstallUser", delete_user, "Deletes a user."),
-        Operation::get(ORGS, "listAllOrganizations", list_organizations, "Every organization.")
-            .query(PAGED)
-            .gives(ORGANIZATIONS),
-        Operation::put(ORG, "changeOrganization", rename_organization, "Renames an organization.")
-            .takes(RENAMING)
-            .gives(ORGANIZATION),
-        Operation::delete(ORG, "deleteOrganization", delete_organization, "Deletes an organization."),
-        Operation::post(
-            "/api/v1/superuser/takeownership/{namespace}",
-            "takeOwnership",
-            take_ownership,
-            "Makes the caller an administrator of a namespace.",
-        )
-        .gives(Schema::Object(&[("namespace", Schema::Text)], &[])),
         Operation::get(SIZE_AT, "getRegistrySize", size, "The bytes of all blobs.").gives(SIZE),
         Operation::post(SIZE_AT, "queueRegistrySizeCalculation", recount, "Asks for the size anew.")
             .status(201)
@@ -124,7 +101,8 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get("/api/v1/superuser/changelog", "getChangeLog", changelog, "What changed when.")
             .gives(Schema::Object(&[("log", Schema::Text)], &[])),
     ];
-    operations.into_iter().map(|operation| operation.scope(Scope::SuperUser).fresh()).collect()
+    let operations = operations.into_iter().chain(organizations::registered());
+    operations.map(|operation| operation.scope(Scope::Superuser).fresh()).collect()
 }
 
 /// A page that was asked for: after what, and how many rows; all of them if no number was asked for.
@@ -169,10 +147,6 @@ fn user_view(account: &AccountInfo) -> Value {
     })
 }
 
-fn organization_view(row: &OrganizationRow) -> Value {
-    json!({ "name": row.name, "email": row.email, "avatar": Avatar::of("org", &row.name) })
-}
-
 /// Who is not there is missing here, and not only unknown.
 fn missing(error: Error) -> ApiError {
     match error {
@@ -184,7 +158,7 @@ fn missing(error: Error) -> ApiError {
 /// Whether the caller may do this, asked before anything costly is done for them.
 async fn check(app: &Arc<App>, caller: &Caller, action: AccountAction) -> Result<(), ApiError> {
     let actor = caller.actor();
-    Ok(app.ask(move |registry| registry.check_registry(&actor, action)).await?)
+    Ok(app.ask(move |registry| registry.check_account(&actor, action)).await?)
 }
 
 /// `GET /api/v1/superuser/users`.
@@ -210,6 +184,7 @@ async fn list_users(State(app): State<Arc<App>>, caller: Caller, asked: Asked) -
 /// `POST /api/v1/superuser/users`: the server invents the password (Quay).
 async fn create_user(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     caller: Caller,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -217,7 +192,7 @@ async fn create_user(
     check(&app, &caller, AccountAction::Rule).await?;
     let (name, email) = (new_name(fields.text("username")?)?, email(&fields)?);
     let password = STANDARD.encode(app.registry.random::<24>()?);
-    let password_hash = app.auth.hash(&app, Secret::new(password.as_str())).await?;
+    let password_hash = app.auth.hash(&app, client, Secret::new(password.as_str())).await?;
     let answer = json!({
         "username": name.as_str(),
         "email": email,
@@ -245,6 +220,7 @@ async fn get_user(
 /// `PUT /api/v1/superuser/users/<name>`.
 async fn change_user(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
     caller: Caller,
     Named(name): Named<String>,
     fields: Fields,
@@ -252,7 +228,7 @@ async fn change_user(
     caller.freshly_signed_in()?;
     check(&app, &caller, AccountAction::Rule).await?;
     let change = UserChange {
-        password_hash: new_password(&app, &fields).await?,
+        password_hash: new_password(&app, client, &fields).await?,
         email: email(&fields)?,
         is_disabled: fields.optional_flag("enabled")?.map(|enabled| !enabled),
     };
@@ -278,84 +254,12 @@ async fn delete_user(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `GET /api/v1/superuser/organizations`.
-async fn list_organizations(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    asked: Asked,
-) -> Result<Response, ApiError> {
-    caller.freshly_signed_in()?;
-    let (actor, page) = (caller.actor(), Page::of(&asked)?);
-    let (mut after, wanted) = (page.after.clone(), page.limit + 1);
-    let rows = app.call(move |registry| {
-        let mut rows: Vec<OrganizationRow> = Vec::new();
-        while rows.len() < wanted {
-            let some = registry.every_organization(&actor, after.as_deref(), wanted.min(PAGE_MAX + 1))?;
-            let Some(last) = some.last() else { break };
-            after = Some(last.name.clone());
-            rows.extend(some);
-        }
-        Ok(rows)
-    });
-    Ok(page.answer("organizations", &rows.await?, organization_view, |row| row.name.clone()))
-}
-
-/// `PUT /api/v1/superuser/organizations/<org>`.
-async fn rename_organization(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Named(name): Named<String>,
-    fields: Fields,
-) -> Result<Response, ApiError> {
-    caller.freshly_signed_in()?;
-    let (actor, name) = (caller.actor(), organization(&name)?);
-    let new_name = fields.optional_text("name")?.map(new_name).transpose()?;
-    let renamed = app.call(move |registry| {
-        registry.check_registry(&actor, AccountAction::Rule)?;
-        let wanted = new_name.unwrap_or_else(|| name.clone());
-        if wanted != name {
-            registry.rename_organization(&actor, &name, &wanted)?;
-        }
-        registry.organization_row(&actor, &wanted)
-    });
-    Ok(Json(organization_view(&renamed.await?)).into_response())
-}
-
-/// `DELETE /api/v1/superuser/organizations/<org>`.
-async fn delete_organization(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Named(name): Named<String>,
-) -> Result<Response, ApiError> {
-    caller.freshly_signed_in()?;
-    let (actor, name) = (caller.actor(), organization(&name)?);
-    let deleted = app.call(move |registry| {
-        registry.check_registry(&actor, AccountAction::Rule)?;
-        registry.delete_organization(&actor, &name)
-    });
-    deleted.await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// `POST /api/v1/superuser/takeownership/<namespace>`.
-async fn take_ownership(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Named(name): Named<String>,
-    _body: MaybeFields,
-) -> Result<Response, ApiError> {
-    caller.freshly_signed_in()?;
-    let (actor, namespace) = (caller.actor(), organization(&name)?);
-    app.call(move |registry| registry.take_ownership(&actor, &namespace)).await?;
-    Ok(Json(json!({ "namespace": name })).into_response())
-}
-
 /// `GET /api/v1/superuser/registrysize`: counted with every change, and so always that of now.
 async fn size(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
     caller.freshly_signed_in()?;
     let actor = caller.actor();
     let stored = app.call(move |registry| {
-        registry.check_registry(&actor, AccountAction::Inspect)?;
+        registry.check_account(&actor, AccountAction::Inspect)?;
         registry.stored()
     });
     let size_bytes = stored.await?.blob_bytes;

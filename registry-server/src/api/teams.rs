@@ -104,7 +104,7 @@ pub(super) fn registered() -> Vec<Operation> {
         Operation::get(GRANTED_AT, "getOrganizationTeamPermissions", permissions, "What a team was granted.")
             .gives(REPOSITORY_ROLES),
     ];
-    all.into_iter().map(|operation| operation.scope(Scope::OrgAdmin)).collect()
+    all.into_iter().map(|operation| operation.scope(Scope::OrganizationAdmin)).collect()
 }
 
 /// A team, as an organization's view lists it.

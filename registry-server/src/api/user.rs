@@ -116,7 +116,7 @@ impl UserView {
         let asking = actor.clone();
         let may = |action| {
             let actor = actor.clone();
-            app.ask(move |registry| Ok(registry.own_account(&actor, action).is_ok()))
+            app.ask(move |registry| Ok(registry.check_account(&actor, action).is_ok()))
         };
         if !may(AccountAction::Read).await? {
             return Ok(Self::of_other(account, Some(account)));
@@ -168,7 +168,7 @@ pub(super) async fn own(State(app): State<Arc<App>>, caller: Caller) -> Result<R
     let unknown = || ApiError::not_signed_in().with("session_required", false);
     let (account, actor) = caller.signed_in().map_err(|_| unknown())?;
     let asked = actor.clone();
-    let read = app.ask(move |registry| registry.own_account(&asked, AccountAction::Read)).await;
+    let read = app.ask(move |registry| registry.check_account(&asked, AccountAction::Read)).await;
     // A token that may not read its user is told that it has none (Quay).
     read.map_err(|error| if matches!(error, Error::NotForCredential) { unknown() } else { error.into() })?;
     Ok(Json(UserView::of_self(&app, account, actor).await?).into_response())

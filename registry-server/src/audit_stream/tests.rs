@@ -28,6 +28,7 @@ impl Site {
         self.registry.record_event(Observed {
             kind: kind.to_owned(),
             actor: Actor::Anonymous,
+            credential: None,
             namespace: None,
             repository: None,
             metadata: "{}".into(),

@@ -10,13 +10,13 @@
 //! Guesses that are sent at once are one round before the first failure is known; from then on one is checked at a time.
 //! What is remembered is bounded: who makes the registry forget by filling it waits longer for that than for the wait.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Principal;
 use crate::admission::Client;
+use crate::recent::Recent;
 
 /// The wait after the first wrong password. `docker login` with the right one comes some 20 ms after a wrong one, and has
 /// to get through; what keeps guesses away is the doubling.
@@ -182,29 +182,28 @@ impl Failed {
     }
 }
 
-/// Two maps that take turns: when the young one is full, it becomes the old one and the old one goes.
-#[derive(Debug, Default)]
-struct Failures {
-    young: HashMap<Key, Failed>,
-    old: HashMap<Key, Failed>,
-}
+/// The failures that are still remembered.
+#[derive(Debug)]
+struct Failures(Recent<Key, Failed>);
 
 impl Failures {
     fn get(&self, key: Key, now_ms: u64) -> Option<Failed> {
-        let found = self.young.get(&key).or_else(|| self.old.get(&key))?;
+        let found = self.0.get(&key)?;
         (now_ms.abs_diff(found.last_ms) < FORGOTTEN_AFTER_MS).then_some(*found)
     }
 
     fn put(&mut self, key: Key, failed: Failed) {
-        if self.young.len() >= CAPACITY / 2 && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, failed);
+        self.0.put(key, failed);
     }
 
     fn forget(&mut self, key: Key) {
-        self.young.remove(&key);
-        self.old.remove(&key);
+        self.0.remove(&key);
+    }
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self(Recent::of_capacity(CAPACITY))
     }
 }
 

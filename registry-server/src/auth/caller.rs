@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use registry_core::{Account, Actor, Error, Principal, PrincipalId, SignInOutcome, SignInWay};
+use registry_core::{Account, Actor, Error, Principal, PrincipalId};
+#[cfg(feature = "api")]
+use registry_core::{SignInOutcome, SignInWay};
 
 use super::Auth;
 use super::backoff::{TooSoon, Unchecked};
@@ -109,13 +110,13 @@ impl Auth {
         match authorization(head)? {
             None => Ok(Caller { actor: Actor::Anonymous, has_credential: false, asked }),
             Some(Authorization::Basic { user, password }) => {
-                let actor = self.identify(app, client, &user, &password).await?.actor;
+                let identified = self.identify(app, client, &user, &password).await?;
                 // Clients that send it with each request would leave an event for each blob: asking whether one is
                 // signed in is the sign-in.
                 if is_ping(head) {
-                    app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
+                    identified.note_sign_in(app);
                 }
-                Ok(Caller { actor, has_credential: true, asked })
+                Ok(Caller { actor: identified.actor, has_credential: true, asked })
             }
             Some(Authorization::Bearer(token)) => self.bearer(app, &token, origin).await,
         }
@@ -174,7 +175,7 @@ impl Auth {
             Some(account) => account.password_hash,
             None => self.hasher.dummy_hash().to_owned(),
         };
-        let check = self.check(app, password.clone(), hash);
+        let check = self.check(app, client, password.clone(), hash);
         let is_right =
             self.verified.verify_with(user, password.expose(), principal, Instant::now(), check).await?;
         match principal.filter(|_| is_right) {
@@ -194,8 +195,13 @@ impl Auth {
     /// # Errors
     /// [`SignInError::Busy`], or [`SignInError::Registry`] if it could not be computed.
     #[cfg(feature = "api")]
-    pub(crate) async fn hash(&self, app: &App, password: Secret) -> Result<String, SignInError> {
-        let permit = self.passwords.admit().await.map_err(|_| SignInError::Busy)?;
+    pub(crate) async fn hash(
+        &self,
+        app: &App,
+        client: Client,
+        password: Secret,
+    ) -> Result<String, SignInError> {
+        let permit = self.passwords.admit(client).await.map_err(|_| SignInError::Busy)?;
         let hasher = Arc::clone(&self.hasher);
         let hashing = app.lanes.metadata.run(move || {
             let _permit = permit;
@@ -209,8 +215,14 @@ impl Auth {
     }
 
     /// Checks a password against a hash, after waiting for a place in the short queue.
-    async fn check(&self, app: &Arc<App>, password: Secret, hash: String) -> Result<bool, SignInError> {
-        let permit = self.passwords.admit().await.map_err(|_| SignInError::Busy)?;
+    async fn check(
+        &self,
+        app: &Arc<App>,
+        client: Client,
+        password: Secret,
+        hash: String,
+    ) -> Result<bool, SignInError> {
+        let permit = self.passwords.admit(client).await.map_err(|_| SignInError::Busy)?;
         let hasher = Arc::clone(&self.hasher);
         let checked = app.lanes.metadata.run(move || {
             // Held by the work itself, which goes on although the client may not.
@@ -225,13 +237,10 @@ fn is_ping(head: &Parts) -> bool {
     matches!(V2Path::parse(head.uri.path()), Ok(V2Path::Ping))
 }
 
-/// What the request carries as a credential. Of several none is chosen: something in front may have looked at another.
+/// What the request carries as a credential. Of several none is chosen.
 pub(super) fn authorization(head: &Parts) -> Result<Option<Authorization>, Refusal> {
-    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
-    let Some(header) = headers.next() else { return Ok(None) };
-    if headers.next().is_some() {
-        return Err(Refusal::invalid_credential("a request carries one credential"));
-    }
+    let header = Authorization::only_header(&head.headers).map_err(Refusal::invalid_credential)?;
+    let Some(header) = header else { return Ok(None) };
     let text = header.to_str().map_err(|_| Refusal::invalid_credential("credentials are malformed"))?;
     Authorization::parse(text).map(Some).map_err(Refusal::invalid_credential)
 }

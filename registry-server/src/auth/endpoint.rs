@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
-use registry_core::{Actor, Error, SignInOutcome, SignInWay};
+use registry_core::{Actor, Error};
 use serde_json::json;
 
 use super::caller::authorization;
@@ -76,7 +76,10 @@ async fn asking(
             return Err(Refusal::invalid_credential("no refresh tokens are given out, so none is accepted"));
         }
         Grant::Header => match authorization(head)? {
-            None => return Ok(Identified { actor: Actor::Anonymous, is_robot: false, expires_at: None }),
+            None => {
+                let (actor, name) = (Actor::Anonymous, String::new());
+                return Ok(Identified { actor, name, is_robot: false, expires_at: None });
+            }
             Some(Authorization::Basic { user, password }) => (user, password),
             Some(Authorization::Bearer(_)) => {
                 return Err(Refusal::invalid_credential("a token does not get another one"));
@@ -84,6 +87,6 @@ async fn asking(
         },
     };
     let identified = app.auth.identify(app, client, &user, &password).await?;
-    app.record_sign_in(SignInWay::Client, &user, SignInOutcome::SignedIn);
+    identified.note_sign_in(app);
     Ok(identified)
 }

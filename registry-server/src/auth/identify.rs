@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use registry_core::{Account, Actor, Credential, Principal, SignInOutcome, SignInWay};
+use registry_core::{Account, Actor, Credential, Principal, SignIn, SignInOutcome, SignInWay};
 use sha2::{Digest, Sha256};
 
 use super::caller::SignInError;
@@ -23,6 +23,8 @@ const APP: &str = "$app";
 pub(crate) struct Identified {
     /// On whose behalf they act.
     pub(crate) actor: Actor,
+    /// The name of that user or robot.
+    pub(crate) name: String,
     /// Whether it is a robot, which may be bound to addresses and a time.
     pub(crate) is_robot: bool,
     /// When the credential ends, in seconds since the Unix epoch.
@@ -30,8 +32,14 @@ pub(crate) struct Identified {
 }
 
 impl Identified {
-    fn robot(principal: Principal) -> Self {
-        Self { actor: Actor::User(principal), is_robot: true, expires_at: None }
+    /// Notes in the audit trail that they signed in.
+    pub(super) fn note_sign_in(&self, app: &App) {
+        app.by_request().record_sign_in(&SignIn {
+            way: SignInWay::Client,
+            name: self.name.clone(),
+            credential: self.actor.credential().cloned(),
+            outcome: SignInOutcome::SignedIn,
+        });
     }
 }
 
@@ -66,7 +74,8 @@ impl Auth {
             _ if name.contains('+') => self.robot(app, name, password).await,
             _ => {
                 let principal = self.checked(app, client, name, password).await?;
-                Ok(Identified { actor: Actor::User(principal), is_robot: false, expires_at: None })
+                let (actor, name) = (Actor::User(principal), name.to_owned());
+                Ok(Identified { actor, name, is_robot: false, expires_at: None })
             }
         }
     }
@@ -78,7 +87,7 @@ impl Auth {
         });
         let holder = actor.ok_or(SignInError::Wrong)?;
         let expires_at = holder.expires_ms.map(|ms| ms / 1000);
-        Ok(Identified { actor: holder.actor, is_robot: false, expires_at })
+        Ok(Identified { actor: holder.actor, name: holder.account.name, is_robot: false, expires_at })
     }
 
     async fn robot(&self, app: &Arc<App>, name: &str, sent: &Secret) -> Result<Identified, SignInError> {
@@ -86,11 +95,17 @@ impl Auth {
         let account =
             app.ask(move |registry| registry.account(&asked)).await.map_err(SignInError::Registry)?;
         let account = account.filter(|account| !account.is_disabled);
+        let is_use_due = account.as_ref().is_some_and(|account| account.is_use_due);
         let now_seconds = app.registry.now_ms() / 1000;
-        if let Some(claims) = job_token::open(&self.tokens, sent, now_seconds) {
-            return job(account, claims).ok_or(SignInError::Wrong);
+        let found = match job_token::open(&self.tokens, sent, now_seconds) {
+            Some(claims) => job(account, claims),
+            None => matching(account, sent).map(|principal| (Actor::User(principal), None)),
+        };
+        let (actor, expires_at) = found.ok_or(SignInError::Wrong)?;
+        if is_use_due {
+            note_use(app, &actor).await;
         }
-        matching(account, sent).map(Identified::robot).ok_or(SignInError::Wrong)
+        Ok(Identified { actor, name: name.to_owned(), is_robot: true, expires_at })
     }
 }
 
@@ -106,12 +121,16 @@ pub(crate) async fn stored_token(
     let found = app.ask(move |registry| registry.token_holder(hash)).await;
     let found = found.map_err(SignInError::Registry)?;
     if let Some(holder) = found.as_ref().filter(|holder| holder.is_use_due) {
-        let actor = holder.actor.clone();
-        let noted = app.call(move |registry| registry.note_token_use(&actor)).await;
-        // The token is as good without.
-        let _ = noted.inspect_err(|cause| tracing::warn!(%cause, "the use of a token was not noted"));
+        note_use(app, &holder.actor).await;
     }
     Ok(found)
+}
+
+async fn note_use(app: &Arc<App>, actor: &Actor) {
+    let actor = actor.clone();
+    let noted = app.call(move |registry| registry.note_use(&actor)).await;
+    // The token is as good without.
+    let _ = noted.inspect_err(|cause| tracing::warn!(%cause, "the use of a token was not noted"));
 }
 
 /// The robot of the account, if that is its token. A robot that does not exist costs as much.
@@ -121,10 +140,9 @@ fn matching(account: Option<Account>, sent: &Secret) -> Option<Principal> {
     principal.filter(|_| robot_token::matches(sent, &hash))
 }
 
-/// The job, if the account is its robot's, at the generation that it was derived from.
-fn job(account: Option<Account>, claims: Claims) -> Option<Identified> {
+/// The job and when it ends, if the account is its robot's, at the generation that it was derived from.
+fn job(account: Option<Account>, claims: Claims) -> Option<(Actor, Option<u64>)> {
     let Subject::Narrowed(principal, credential) = claims.subject else { return None };
     account.filter(|account| account.principal == principal)?;
-    let actor = Actor::Narrowed(principal, credential);
-    Some(Identified { actor, is_robot: true, expires_at: Some(claims.expires_at) })
+    Some((Actor::Narrowed(principal, credential), Some(claims.expires_at)))
 }

@@ -2,13 +2,14 @@
 //!
 //! Passwords of robots and applications are random and never come here: they are compared as plain hashes.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::admission::{Bounds, Client, FairQueue, Slot};
 
 /// The least characters of a new password, as in Quay.
 const MIN_CHARS: usize = 8;
@@ -26,8 +27,12 @@ const LANES: u32 = 1;
 /// How many hashes are computed at once; each holds [`MEMORY_KIB`].
 const AT_ONCE: usize = 2;
 
-/// How many more may wait for their turn.
-const WAITING: usize = 64;
+/// How many more may wait for their turn, and how many of one client: nobody keeps all others from signing in.
+const WAITING: usize = 256;
+const WAITING_OF_CLIENT: usize = 64;
+
+/// How long one waits at most. Working off a full queue takes a few seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether `password` may be chosen: at least 8 characters, no whitespace (Quay's rules), at most 1024 bytes.
 ///
@@ -122,49 +127,49 @@ impl Busy {
     pub const RETRY_AFTER_SECONDS: u32 = 2;
 }
 
-/// Admission to password work: two at once, 64 waiting in order, the rest refused at once.
+/// Admission to password work: two at once; 256 wait, of one client 64, in turn by client; the rest is refused at once.
 ///
 /// That bounds the memory of a storm of logins and the processors it takes from pulls. Clones share the queue.
 #[derive(Debug, Clone)]
-pub struct PasswordQueue {
-    places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
-}
+pub struct PasswordQueue(FairQueue);
 
 /// A turn at password work. Move it into the work: what has begun runs to its end even if the client goes away, and has to
 /// keep its turn until then.
 #[derive(Debug)]
 #[must_use = "the turn ends when this is dropped"]
-pub struct Permit {
-    _turn: OwnedSemaphorePermit,
-    _place: OwnedSemaphorePermit,
-}
+pub struct Permit(#[expect(dead_code, reason = "held, and dropped at the end")] Slot);
 
 impl PasswordQueue {
     /// An empty queue.
     pub fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE + WAITING)), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self(FairQueue::new(Bounds {
+            at_once: AT_ONCE,
+            at_once_per_namespace: AT_ONCE,
+            at_once_per_principal: AT_ONCE,
+            at_once_per_client: AT_ONCE,
+            waiting: WAITING,
+            waiting_per_namespace: WAITING,
+            waiting_per_client: WAITING_OF_CLIENT,
+            patience: PATIENCE,
+        }))
     }
 
     /// Checks that have their turn now.
     pub fn running(&self) -> usize {
-        AT_ONCE.saturating_sub(self.turns.available_permits())
+        self.0.load().inside
     }
 
     /// Checks that wait for their turn.
     pub fn waiting(&self) -> usize {
-        (AT_ONCE + WAITING).saturating_sub(self.places.available_permits()).saturating_sub(self.running())
+        self.0.load().waiting
     }
 
-    /// Waits for a turn, first come first served. Dropping the future gives its place up.
+    /// Waits for the client's turn. Dropping the future gives its place up.
     ///
     /// # Errors
-    /// [`Busy`], at once, if the queue is full.
-    pub async fn admit(&self) -> Result<Permit, Busy> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.expect("invariant: the queue's semaphore is never closed");
-        Ok(Permit { _turn: turn, _place: place })
+    /// [`Busy`], at once, if too many wait; or after a long wait.
+    pub async fn admit(&self, client: Client) -> Result<Permit, Busy> {
+        self.0.enter(client).await.map(Permit).map_err(|_| Busy)
     }
 }
 
@@ -248,25 +253,33 @@ mod tests {
         admission.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// `count` clients that have asked and wait.
-    fn waiting(queue: &PasswordQueue, count: usize) -> Vec<Admission<'_>> {
+    fn client(number: u8) -> Client {
+        std::net::IpAddr::from([10, 0, 0, number]).into()
+    }
+
+    /// So many checks that the client has asked for and that wait.
+    fn waiting(queue: &PasswordQueue, number: u8, count: usize) -> Vec<Admission<'_>> {
         let ask = |_| {
-            let mut admission: Admission<'_> = Box::pin(queue.admit());
+            let mut admission: Admission<'_> = Box::pin(queue.admit(client(number)));
             assert!(poll(&mut admission).is_pending());
             admission
         };
         (0..count).map(ask).collect()
     }
 
+    fn is_refused(queue: &PasswordQueue, number: u8) -> bool {
+        let mut asked: Admission<'_> = Box::pin(queue.admit(client(number)));
+        matches!(poll(&mut asked), Poll::Ready(Err(Busy)))
+    }
+
     #[tokio::test]
     async fn two_are_admitted_the_others_wait_in_order_and_the_rest_is_refused() {
         let queue = PasswordQueue::new();
-        let first = queue.admit().await.unwrap();
-        let _second = queue.admit().await.unwrap();
-        let mut line = waiting(&queue, WAITING);
-        assert_eq!((queue.running(), queue.waiting()), (AT_ONCE, WAITING));
-        let mut refused: Admission<'_> = Box::pin(queue.admit());
-        assert!(matches!(poll(&mut refused), Poll::Ready(Err(Busy))), "refused without waiting");
+        let first = queue.admit(client(1)).await.unwrap();
+        let _second = queue.admit(client(1)).await.unwrap();
+        let mut line = waiting(&queue, 1, WAITING_OF_CLIENT);
+        assert_eq!((queue.running(), queue.waiting()), (AT_ONCE, WAITING_OF_CLIENT));
+        assert!(is_refused(&queue, 1), "refused without waiting");
 
         drop(first);
         assert!(poll(&mut line[1]).is_pending(), "the first in line goes first");
@@ -274,11 +287,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_client_keeps_nobody_else_from_signing_in() {
+        let queue = PasswordQueue::new();
+        let crowd = [queue.admit(client(1)).await.unwrap(), queue.admit(client(1)).await.unwrap()];
+        let mut line = waiting(&queue, 1, WAITING_OF_CLIENT);
+        let mut other = waiting(&queue, 2, 1).pop().unwrap();
+        let [first, second] = crowd;
+        drop(first);
+        drop(second);
+        assert!(matches!(poll(&mut line[0]), Poll::Ready(Ok(_))));
+        assert!(matches!(poll(&mut other), Poll::Ready(Ok(_))), "it waits for a single turn");
+    }
+
+    #[tokio::test]
+    async fn all_clients_together_wait_in_a_bounded_queue() {
+        let queue = PasswordQueue::new();
+        let _running = [queue.admit(client(1)).await.unwrap(), queue.admit(client(1)).await.unwrap()];
+        let _crowds: Vec<_> = (1..5).map(|number| waiting(&queue, number, WAITING_OF_CLIENT)).collect();
+        assert_eq!(queue.waiting(), WAITING);
+        assert!(is_refused(&queue, 5));
+    }
+
+    #[tokio::test]
     async fn who_stops_waiting_leaves_a_place() {
         let queue = PasswordQueue::new();
-        let _running = [queue.admit().await.unwrap(), queue.admit().await.unwrap()];
-        let mut line = waiting(&queue, WAITING);
+        let _running = [queue.admit(client(1)).await.unwrap(), queue.admit(client(1)).await.unwrap()];
+        let mut line = waiting(&queue, 1, WAITING_OF_CLIENT);
         line.pop();
-        waiting(&queue, 1);
+        waiting(&queue, 1, 1);
     }
 }

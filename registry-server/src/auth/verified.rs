@@ -18,6 +18,7 @@ use sha2::Sha256;
 use tokio::sync::OnceCell;
 
 use super::Principal;
+use crate::recent::Recent;
 
 /// How long a match is remembered, counted from the verification and not prolonged by use.
 ///
@@ -44,7 +45,7 @@ impl VerifiedSecrets {
     /// An empty cache. `key` is random and new with each start; what is remembered means nothing without it.
     pub fn new(key: [u8; 32], now: Instant) -> Self {
         let mac = Hmac::new_from_slice(&key).expect("invariant: HMAC takes keys of any length");
-        let matches = Matches { young: HashMap::new(), old: HashMap::new(), turned_at: now };
+        let matches = Matches { entries: Recent::of_capacity(CAPACITY), turned_at: now };
         Self { mac, state: Mutex::new(State { matches, flights: HashMap::new() }) }
     }
 
@@ -145,11 +146,9 @@ impl Drop for Sweep<'_> {
     }
 }
 
-/// Two maps that take turns: when the young one is full, or [`TTL`] old, it becomes the old one and the old one goes.
-/// So eviction costs nothing, and no entry outlives two turns.
+/// What matched; each [`TTL`] the old half goes, so that no entry outlives two of them.
 struct Matches {
-    young: HashMap<Key, Match>,
-    old: HashMap<Key, Match>,
+    entries: Recent<Key, Match>,
     turned_at: Instant,
 }
 
@@ -162,21 +161,20 @@ struct Match {
 impl Matches {
     /// Whether the key matched just this principal, not longer than [`TTL`] ago. An entry that says otherwise is removed.
     fn contains(&mut self, (key, principal): &Flight, now: Instant) -> bool {
-        let Some(found) = self.young.get(key).or_else(|| self.old.get(key)) else { return false };
+        let Some(found) = self.entries.get(key) else { return false };
         let is_hit = Some(found.principal) == *principal && now.duration_since(found.verified_at) < TTL;
         if !is_hit {
-            self.young.remove(key);
-            self.old.remove(key);
+            self.entries.remove(key);
         }
         is_hit
     }
 
     fn insert(&mut self, key: Key, principal: Principal, now: Instant) {
-        if self.young.len() >= CAPACITY / 2 || now.duration_since(self.turned_at) >= TTL {
-            self.old = std::mem::take(&mut self.young);
+        if now.duration_since(self.turned_at) >= TTL {
+            self.entries.turn();
             self.turned_at = now;
         }
-        self.young.insert(key, Match { principal, verified_at: now });
+        self.entries.put(key, Match { principal, verified_at: now });
     }
 }
 

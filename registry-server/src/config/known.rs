@@ -2,7 +2,7 @@
 
 /// Every key that is understood: its name, its default, and what it means. The table in `docs/configuration.md` says the
 /// same; a test compares them.
-pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
+pub(crate) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     (
         "ACTION_LOG_AUDIT_DELETE_FAILURES",
         "false",
@@ -82,7 +82,11 @@ pub(super) const UNDERSTOOD: &[(&str, &str, &str)] = &[
     ("FEATURE_SPARSE_INDEX", "true", "indexes may list manifests that are absent (off in Quay)"),
     ("FEATURE_SUPERUSERS_FULL_ACCESS", "false", "superusers may do everything in every namespace"),
     ("FEATURE_SUPERUSERS_ORG_CREATION_ONLY", "false", "only superusers create organizations"),
-    ("FEATURE_SUPER_USERS", "true", "there are superusers"),
+    (
+        "FEATURE_SUPER_USERS",
+        "true",
+        "there are superusers and global readers; otherwise whom a key or a command made one is as anybody",
+    ),
     ("FEATURE_USER_CREATION", "true", "people register by themselves (`POST /api/v1/user`)"),
     ("FEATURE_USER_INITIALIZE", "false", "`POST /api/v1/user/initialize` creates the first user"),
     ("FEATURE_USER_RENAME", "false", "people may change their names"),

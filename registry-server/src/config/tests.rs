@@ -207,9 +207,9 @@ fn the_api_is_set_as_the_file_says() {
     let text = "CORS_ORIGIN: [https://console.lab, 'http://a:8080']\nBROWSER_API_CALLS_XHR_ONLY: false\n\
         FEATURE_DIRECT_LOGIN: false\nFEATURE_PARTIAL_USER_AUTOCOMPLETE: false\nFEATURE_SUPER_USERS: false";
     let (config, warnings) = parse(text).unwrap();
-    let api = config.options.api;
+    let (api, has_superusers) = (config.options.api, config.settings.has_superusers);
     assert_eq!(api.cors_origins, ["https://console.lab", "http://a:8080"]);
-    let on = [api.browser_calls_xhr_only, api.direct_login, api.partial_user_autocomplete, api.super_users];
+    let on = [api.browser_calls_xhr_only, api.direct_login, api.partial_user_autocomplete, has_superusers];
     assert_eq!((on, warnings), ([false; 4], Vec::new()));
     assert_eq!(parse("CORS_ORIGIN: https://a").unwrap().0.options.api.cors_origins, ["https://a"]);
     for wrong in

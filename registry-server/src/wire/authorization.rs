@@ -1,6 +1,8 @@
 //! The `Authorization` header: Basic (RFC 7617) and Bearer (RFC 6750).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 
 use super::secret::Secret;
 
@@ -27,6 +29,9 @@ pub enum Authorization {
 /// Why an `Authorization` header was refused. None of them repeats what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
+    /// More than one header: something in front may have looked at another one than the registry would.
+    #[error("a request carries one credential")]
+    Several,
     /// Neither Basic nor Bearer.
     #[error("authorization scheme is neither Basic nor Bearer")]
     UnknownScheme,
@@ -39,6 +44,16 @@ pub enum AuthorizationError {
 }
 
 impl Authorization {
+    /// The header that a request carries, if it carries one.
+    ///
+    /// # Errors
+    /// [`AuthorizationError::Several`].
+    pub fn only_header(headers: &HeaderMap) -> Result<Option<&HeaderValue>, AuthorizationError> {
+        let mut all = headers.get_all(AUTHORIZATION).iter();
+        let first = all.next();
+        if all.next().is_some() { Err(AuthorizationError::Several) } else { Ok(first) }
+    }
+
     /// Reads the value of an `Authorization` header; the scheme is case-insensitive.
     ///
     /// # Errors

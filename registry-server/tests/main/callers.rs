@@ -28,7 +28,7 @@ const HOLDERS: [&str; 11] = [
 
 /// The routes: method, target and body. `#` stands for the number of the caller, whose own thing it is that is changed,
 /// `@` for a default permission of theirs and `~` for a token of their application.
-const ROUTES: &[(&str, &str, &str)] = &[
+pub(crate) const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/discovery", ""),
     ("GET", "/api/v1/openapi.json", ""),
     ("POST", "/api/v1/signin", ""),
@@ -72,12 +72,17 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("PUT", "/api/v1/organization/acme/robots/new#", "{}"),
     ("POST", "/api/v1/organization/acme/robots/old#", r#"{"networks":[]}"#),
     ("GET", "/api/v1/organization/acme/robots/old#/permissions", ""),
+    ("GET", "/api/v1/organization/acme/robots/old#/federation", ""),
     ("POST", "/api/v1/organization/acme/robots/old#/regenerate", ""),
     ("DELETE", "/api/v1/organization/acme/robots/old#", ""),
     ("GET", "/api/v1/user/robots", ""),
     ("PUT", "/api/v1/user/robots/own", ""),
     ("GET", "/api/v1/user/robots/own", ""),
     ("GET", "/api/v1/user/robots/own/permissions", ""),
+    ("GET", "/api/v1/user/robots/own/federation", ""),
+    ("GET", "/api/v1/user/notifications", ""),
+    ("GET", "/api/v1/user/notifications/00000000-0000-4000-8000-000000000000", ""),
+    ("PUT", "/api/v1/user/notifications/00000000-0000-4000-8000-000000000000", r#"{"dismissed":true}"#),
     ("POST", "/api/v1/user/robots/own/regenerate", ""),
     ("POST", "/api/v1/user/robots/own", r#"{"networks":[]}"#),
     ("DELETE", "/api/v1/user/robots/own", ""),
@@ -137,6 +142,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("PUT", "/api/v1/repository/acme/app", r#"{"description":"d"}"#),
     ("POST", "/api/v1/repository/acme/app/changevisibility", r#"{"visibility":"private"}"#),
     ("PUT", "/api/v1/repository/acme/app/changestate", r#"{"state":"NORMAL"}"#),
+    ("GET", "/api/v1/repository/acme/app/notification/", ""),
     ("GET", "/api/v1/repository/acme/app/logs", ""),
     ("GET", "/api/v1/repository/acme/app/aggregatelogs", ""),
     ("GET", "/api/v1/repository/acme/app/permissions/user/", ""),
@@ -151,6 +157,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/repository/acme/moving#/rename", r#"{"name":"moved#"}"#),
     ("DELETE", "/api/v1/repository/acme/old#", ""),
     ("DELETE", "/api/v1/organization/gone#", ""),
+    ("GET", "/api/v1/superuser/keys", ""),
     ("GET", "/api/v1/superuser/users", ""),
     ("POST", "/api/v1/superuser/users", r#"{"username":"made#"}"#),
     ("GET", "/api/v1/superuser/users/guest", ""),
@@ -171,19 +178,19 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/signout", ""),
 ];
 
-fn org(name: &str) -> NamespaceName {
+pub(crate) fn org(name: &str) -> NamespaceName {
     name.parse().unwrap()
 }
 
 /// Somebody who calls.
-enum Sender {
+pub(crate) enum Sender {
     Browser(Browser),
     Bearer(String),
     Basic(&'static str, String),
 }
 
 impl Sender {
-    fn request(&self, server: &Server, method: &str, target: &str, body: &Value) -> Request {
+    pub(crate) fn request(&self, server: &Server, method: &str, target: &str, body: &Value) -> Request {
         let request = match self {
             Self::Browser(browser) if method == "GET" => return browser.request(server, method, target),
             Self::Browser(browser) => return browser.json(server, method, target, body),
@@ -198,13 +205,13 @@ impl Sender {
 }
 
 /// What there is for each caller to change.
-struct Things {
-    prototype: PrototypeId,
-    token: TokenId,
+pub(crate) struct Things {
+    pub(crate) prototype: PrototypeId,
+    pub(crate) token: TokenId,
 }
 
 /// A server with all callers, and with a thing of each kind for each caller to change.
-fn populated() -> (Server, Vec<Things>) {
+pub(crate) fn populated() -> (Server, Vec<Things>) {
     let server = Server::with(|setup| {
         setup.settings.superusers = ["super".to_owned()].into();
         setup.settings.superusers_have_full_access = true;
@@ -266,7 +273,7 @@ fn populated() -> (Server, Vec<Things>) {
 }
 
 /// Makes a token of a user's, with this secret.
-fn token(server: &Server, user: &str, client_id: &str, scopes: &str, secret: &str) -> TokenId {
+pub(crate) fn token(server: &Server, user: &str, client_id: &str, scopes: &str, secret: &str) -> TokenId {
     let hash = sha256_bytes(secret);
     let new = NewToken { title: "t".into(), scopes: scopes.parse().unwrap(), hash, lifetime_ms: 3_600_000 };
     let actor = Actor::User(server.principal(user));

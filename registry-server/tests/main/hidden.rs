@@ -155,7 +155,7 @@ fn rows(manifest: &str, upload: &str) -> Vec<Row> {
 }
 
 /// The answer with everything blanked that may differ.
-fn blanked(answer: Response, name: &str) -> Response {
+pub(crate) fn blanked(answer: Response, name: &str) -> Response {
     let clean = |text: String| -> String {
         let text = text.replace(name, "{name}");
         let words: Vec<&str> = text.split('/').collect();

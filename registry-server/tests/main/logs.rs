@@ -86,6 +86,38 @@ fn signing_in_and_out_leaves_an_event_in_the_namespace_of_the_user() {
 }
 
 #[test]
+fn who_signs_in_with_a_stored_token_is_named_with_the_token() {
+    let server = Server::with(audited);
+    let mut alice = Browser::of(&server, "alice");
+    let app = alice.post(&server, "/api/v1/user/apptoken", &json!({ "title": "laptop" })).is(200).json();
+    alice.post(&server, "/api/v1/organization/", &json!({ "name": "acme" })).is(201);
+    let apps = "/api/v1/organization/acme/applications";
+    let made = alice.post(&server, apps, &json!({ "name": "ci" })).is(200).json();
+    let client_id = made["client_id"].as_str().unwrap();
+    let wanted = json!({ "name": "t", "scope": "repo:read" });
+    let access = alice.post(&server, &format!("{apps}/{client_id}/tokens"), &wanted).is(200).json();
+    let sign_in = |name: &str, secret: &Value| {
+        let request = server.get("/v2/auth").password(name, secret.as_str().unwrap());
+        request.header("User-Agent", "test/1").send().is(200);
+        events(&server, &["login_success"]).pop().unwrap()
+    };
+    let event = sign_in("$app", &app["token"]["token_code"]);
+    let metadata = json!({
+        "type": "v2auth", "kind": "app_specific_token", "useragent": "test/1", "username": "alice",
+        "app_specific_token": app["token"]["uuid"],
+    });
+    assert_eq!((&event["namespace"], &event["metadata"]), (&json!("alice"), &metadata));
+    server.clock.advance_ms(1);
+    let event = sign_in("$oauthtoken", &access["token"]);
+    let metadata = json!({
+        "type": "v2auth", "kind": "oauth_token", "useragent": "test/1", "username": "alice",
+        "oauth_token_id": access["uuid"],
+        "oauth_token_application_id": client_id, "oauth_token_application": "ci",
+    });
+    assert_eq!((&event["namespace"], &event["metadata"]), (&json!("alice"), &metadata));
+}
+
+#[test]
 fn a_failed_sign_in_says_which_name_was_tried_and_never_the_password() {
     let server = Server::with(audited);
     let agent = |request: crate::client::Request| request.header("User-Agent", "test/1").send();

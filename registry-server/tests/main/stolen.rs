@@ -143,6 +143,39 @@ fn of_two_credentials_in_one_request_neither_counts() {
 }
 
 #[test]
+fn of_two_credentials_the_api_takes_neither() {
+    let server = Server::start();
+    let mut alice = Browser::of(&server, "alice");
+    alice.post(&server, "/api/v1/organization/", &json!({ "name": "acme" })).is(201);
+    let app = alice.post(&server, "/api/v1/organization/acme/applications", &json!({ "name": "ci" }));
+    let at = format!(
+        "/api/v1/organization/acme/applications/{}/tokens",
+        app.json()["client_id"].as_str().unwrap()
+    );
+    let made = alice.post(&server, &at, &json!({ "name": "t", "scope": "user:read" })).is(200).json();
+    let token = format!("Bearer {}", made["token"].as_str().unwrap());
+    let basic = basic("alice", PASSWORD);
+    server.get("/api/v1/user").header("Authorization", &token).send().is(200);
+    for (first, second) in [(&token, &basic), (&basic, &token), (&token, &token), (&basic, &basic)] {
+        let doubled = |request: crate::client::Request| {
+            request.header("Authorization", first).header("Authorization", second).send()
+        };
+        doubled(server.get("/api/v1/user")).is(401);
+        // Nor does a session make up for them.
+        doubled(alice.request(&server, "GET", "/api/v1/user")).is(401);
+    }
+    let robot = alice.put(&server, "/api/v1/organization/acme/robots/ci", &json!({})).is(201).json();
+    let robot = crate::client::basic("acme+ci", robot["token"].as_str().unwrap());
+    let wanted = json!({ "repositories": ["acme/app"], "actions": ["pull"] }).to_string();
+    let derive = |copies: usize| {
+        let request = server.request("POST", "/api/v1/jobtoken").header("Content-Type", "application/json");
+        let request = (0..copies).fold(request, |request, _| request.header("Authorization", &robot));
+        request.body(&wanted).send().status
+    };
+    assert_eq!((derive(1), derive(2)), (200, 401));
+}
+
+#[test]
 fn what_an_untrusted_peer_says_of_others_is_not_believed() {
     let server = Server::start();
     let forged = |request: crate::client::Request| {

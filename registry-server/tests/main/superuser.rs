@@ -1,9 +1,10 @@
 //! The superuser's panel, and what users do with their own accounts.
 
+use registry_core::NewUser;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::support::{PASSWORD, Server, add_user};
+use crate::support::{PASSWORD, Server, add_user, password_hash};
 
 /// A server with a superuser who has no full access.
 fn server() -> (Server, Browser) {
@@ -221,4 +222,36 @@ fn a_repository_is_renamed_and_deleted() {
     server.get("/v2/alice/a/b/manifests/v1").user("alice").send().is(404);
     server.push_image("alice/a/b", "v2", "layer");
     server.get("/v2/alice/a/b/manifests/v1").user("alice").send().is(404);
+}
+
+#[test]
+fn without_superusers_there_is_no_panel_and_nobody_has_its_powers() {
+    let server = Server::with(|setup| {
+        setup.settings.has_superusers = false;
+        setup.settings.superusers = ["bob".to_owned()].into();
+        setup.settings.superusers_have_full_access = true;
+        setup.settings.create_namespace_on_push = true;
+    });
+    let flagged = NewUser {
+        name: "root".parse().unwrap(),
+        email: String::new(),
+        password_hash: password_hash().to_owned(),
+        is_superuser: true,
+    };
+    server.registry.create_user(&flagged).unwrap();
+    server.push_image("acme/app", "v1", "layer");
+    for name in ["root", "bob"] {
+        let mut user = Browser::of(&server, name);
+        assert_eq!(user.get(&server, "/api/v1/user").is(200).json().get("super_user"), None);
+        for target in ["users", "organizations", "logs", "registrysize", "nothing"] {
+            user.get(&server, &format!("/api/v1/superuser/{target}")).is(404);
+        }
+        user.post(&server, "/api/v1/superuser/takeownership/acme", &json!({})).is(404);
+        user.get(&server, "/api/v1/repository/acme/app").is(404);
+        user.get(&server, "/api/v1/messages").is(200);
+        let message =
+            json!({ "message": { "content": "c", "media_type": "text/plain", "severity": "info" } });
+        user.post(&server, "/api/v1/messages", &message).is(405);
+    }
+    assert_eq!(server.get("/config").send().is(200).json()["features"]["SUPER_USERS"], false);
 }

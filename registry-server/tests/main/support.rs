@@ -8,14 +8,11 @@ use std::thread::JoinHandle;
 use registry_core::oci::{Algorithm, Digest, NamespaceName, RepositoryName};
 use registry_core::simulation::SimulatedDisk;
 use registry_core::{Actor, Clock, Entropy, Error, NewUser, Principal, Registry, Settings};
-use registry_server::admission::AdmissionLimits;
-use registry_server::app::{ApiOptions, App, Options};
+use registry_server::app::{App, Options};
 use registry_server::auth::setup_code::SetupCode;
 use registry_server::auth::{Auth, password};
 use registry_server::lanes::Lanes;
 use registry_server::listener::{Endpoint, Limits};
-use registry_server::origin::Origins;
-use registry_server::outbound::Outbound;
 use registry_server::server;
 use registry_server::tls::Certificates;
 use rustls::ClientConfig;
@@ -60,22 +57,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             settings: Settings::default(),
-            options: Options {
-                library: "library".parse().unwrap(),
-                origins: Origins::default(),
-                page_size: 1000,
-                referrers_api: true,
-                user_initialize: false,
-                user_creation: true,
-                user_rename: false,
-                session_cookie_secure: false,
-                api: ApiOptions::default(),
-                log_requests: false,
-                metrics_token: None,
-                admission: AdmissionLimits::default(),
-                log_export: true,
-                outbound: Outbound::default(),
-            },
+            options: Options::default(),
             limits: Limits::default(),
             lanes: Lanes::default(),
             users: &["alice", "bob"],

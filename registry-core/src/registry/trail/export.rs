@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::{Registry, ids};
 use crate::Error;
 use crate::content::BlobReader;
-use crate::trail::{Event, EventQuery, EventScope, ExportDraft};
+use crate::metadata::Rows;
+use crate::model::tables::NAMESPACE;
+use crate::trail::{Event, EventQuery, EventScope, ExportDraft, Scope, page};
 
 /// Events that are read and written at once.
 const PAGE: usize = 500;
@@ -16,6 +18,8 @@ const PAGE: usize = 500;
 pub struct Export {
     id: String,
     query: EventQuery,
+    /// What the query's names meant when it began: by the time it is written they may be others'.
+    scope: Scope,
     draft: ExportDraft,
 }
 
@@ -53,9 +57,10 @@ impl Registry {
         let id = u128::from_be_bytes(self.random::<16>()?);
         let id = format!("{id:032x}");
         let (found, _) = self.0.metadata.read(|rows| ids(rows, &namespace, None))?;
-        let namespace = found.ok_or(Error::NamespaceUnknown(namespace))?;
-        let draft = self.0.trail.exports.begin(namespace, &id, self.now_ms())?;
-        Ok(Export { id, query, draft })
+        let unknown = || Error::NamespaceUnknown(namespace.clone());
+        let (at, scope) = (found.ok_or_else(unknown)?, self.scope(&query)?.ok_or_else(unknown)?);
+        let draft = self.0.trail.exports.begin(at, &id, self.now_ms())?;
+        Ok(Export { id, query, scope, draft })
     }
 
     /// Writes an export in the form of Quay's, the latest event first and each as `shown` gives it, as long as `is_wanted`
@@ -69,18 +74,19 @@ impl Registry {
         shown: &dyn Fn(&Event) -> Value,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<u64, Error> {
-        let Export { id, query, mut draft } = export;
+        let Export { id, query: EventQuery { from_ms, until_ms, .. }, scope, mut draft } = export;
         draft.append(&format!("{{\"export_id\": \"{id}\", \"logs\": [\n"))?;
         let (mut cursor, mut count) = (None, 0);
         loop {
             if !is_wanted() {
                 return Err(Error::GivenUp);
             }
-            let page = self.events(&query, cursor, PAGE)?;
-            let lines: String = page.events.iter().map(|event| format!("{},\n", shown(event))).collect();
+            let logs = &self.0.trail.logs;
+            let found = logs.read(|rows| page(rows, scope, from_ms, until_ms, cursor, PAGE))?;
+            let lines: String = found.events.iter().map(|event| format!("{},\n", shown(event))).collect();
             draft.append(&lines)?;
-            count += page.events.len() as u64;
-            cursor = page.next;
+            count += found.events.len() as u64;
+            cursor = found.next;
             if cursor.is_none() {
                 break;
             }
@@ -91,11 +97,13 @@ impl Registry {
         Ok(count)
     }
 
-    /// The export that has this id, until it expires.
+    /// The export that has this id, until it expires or its namespace is deleted.
     ///
     /// # Errors
     /// Whatever storage refuses.
     pub fn exported(&self, id: &str) -> Result<Option<BlobReader>, Error> {
-        self.0.trail.exports.find(id, self.now_ms())
+        let Some((namespace, file)) = self.0.trail.exports.find(id, self.now_ms())? else { return Ok(None) };
+        let row = self.0.metadata.read(|rows| rows.get(&NAMESPACE, &namespace))?;
+        Ok(row.filter(|row| !row.is_deleted).map(|_| file))
     }
 }

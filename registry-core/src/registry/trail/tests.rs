@@ -13,6 +13,7 @@ fn record(registry: &Registry) {
     registry.record_event(Observed {
         kind: "login_success".into(),
         actor: Actor::Anonymous,
+        credential: None,
         namespace: None,
         repository: None,
         metadata: "{}".into(),

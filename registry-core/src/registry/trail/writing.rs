@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Registry, ids};
 use crate::Error;
-use crate::access::Actor;
+use crate::access::Credential;
 use crate::metadata::{Growth, Lane, Rows};
 use crate::model::tokens;
 use crate::trail::{Draft, Event, Named, OUTBOX, Observed, Waiting, dropped, insert, performer};
@@ -139,9 +139,13 @@ impl Registry {
     }
 }
 
-/// The metadata, with what the actor came with.
-fn with_credential(rows: &impl Rows, actor: &Actor, metadata: &str) -> Result<String, Error> {
-    match (actor.credential(), serde_json::from_str::<Value>(metadata)) {
+/// The metadata, with what it was done with.
+fn with_credential(
+    rows: &impl Rows,
+    credential: Option<&Credential>,
+    metadata: &str,
+) -> Result<String, Error> {
+    match (credential, serde_json::from_str::<Value>(metadata)) {
         (Some(credential), Ok(mut object)) if object.is_object() => {
             tokens::describe(rows, Some(credential), &mut object)?;
             Ok(object.to_string())
@@ -152,7 +156,7 @@ fn with_credential(rows: &impl Rows, actor: &Actor, metadata: &str) -> Result<St
 
 /// An observed event, with what its names stand for.
 fn resolved(rows: &impl Rows, waiting: &Waiting) -> Result<Event, Error> {
-    let Observed { kind, actor, namespace, repository, metadata } = &waiting.observed;
+    let Observed { kind, actor, credential, namespace, repository, metadata } = &waiting.observed;
     let (namespace_id, repository_id) = match namespace {
         Some(namespace) => ids(rows, namespace, repository.as_deref())?,
         None => (None, None),
@@ -164,7 +168,7 @@ fn resolved(rows: &impl Rows, waiting: &Waiting) -> Result<Event, Error> {
         namespace: named(namespace_id.map(|id| id.0), namespace),
         repository: named(repository_id.map(|id| id.0), repository),
         performer: performer(rows, actor.principal_id())?,
-        metadata: with_credential(rows, actor, metadata)?,
+        metadata: with_credential(rows, credential.as_ref(), metadata)?,
         ..Event::default()
     };
     if let Some(origin) = &waiting.origin {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{STATE, row};
 use crate::api::caller::Caller;
 use crate::api::error::ApiError;
-use crate::api::operation::Parameter;
+use crate::api::operation::{NEXT_PAGE, Parameter};
 use crate::api::routes::Asked;
 use crate::api::schema::Schema;
 use crate::api::stars;
@@ -47,7 +47,7 @@ pub(super) const LISTED: &[Parameter] = &[
     ("public", Schema::Flag, "Without a namespace: all that the caller sees."),
     ("last_modified", Schema::Flag, "Whether to tell when a tag was set last."),
     ("popularity", Schema::Flag, "Whether to tell how much a repository is used."),
-    ("next_page", Schema::Text, "What the page before gave."),
+    NEXT_PAGE,
 ];
 
 /// What a list of repositories tells besides.

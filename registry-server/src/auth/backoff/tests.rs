@@ -114,7 +114,7 @@ fn what_is_remembered_is_bounded_and_the_latest_stays() {
         fail(&back_off, &format!("user{n}"), START_MS);
     }
     let failures = back_off.lock();
-    assert!(failures.young.len() + failures.old.len() <= CAPACITY);
+    assert!(failures.0.len() <= CAPACITY);
     drop(failures);
     let latest = format!("user{}", 3 * CAPACITY - CAPACITY / 2);
     assert_eq!(wait_ms(&back_off, &latest, 1, START_MS), Some(FIRST_MS));

@@ -52,7 +52,7 @@ impl Fixture {
 
     fn entries(&self) -> usize {
         let state = self.cache.lock();
-        state.matches.young.len() + state.matches.old.len()
+        state.matches.entries.len()
     }
 
     fn flights(&self) -> usize {
