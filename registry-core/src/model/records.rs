@@ -120,6 +120,8 @@ record! {
         /// Where it was sent to, which has to be repeated when it is exchanged.
         redirect_uri: String,
         expires_ms: u64,
+        /// The generation of the principal who granted it: what ends their credentials ends it too.
+        generation: u64,
     }
 }
 

@@ -166,7 +166,8 @@ impl Registry {
         self.0.metadata.write(|txn| {
             let (application, _, principal) = self.authorizing(txn, actor, asked)?;
             let (scopes, redirect_uri) = (asked.scopes.bits().into(), asked.redirect_uri.clone());
-            let code = Code { principal, application, scopes, redirect_uri, expires_ms };
+            let generation = standing::enabled(txn, principal)?.generation;
+            let code = Code { principal, application, scopes, redirect_uri, expires_ms, generation };
             applications::insert_code(txn, SecretHash(hash), &code);
             Ok(())
         })
@@ -195,9 +196,7 @@ impl Registry {
     ) -> Result<IssuedToken, Error> {
         let token = TokenId::from_random(self.0.entropy.bytes()?);
         let code = self.take_code(SecretHash(code), redirect_uri)?;
-        let generation =
-            self.0.metadata.read(|rows| Ok(standing::enabled(rows, code.principal)?.generation))?;
-        let actor = Actor::User(Principal { id: code.principal, generation });
+        let actor = Actor::User(Principal { id: code.principal, generation: code.generation });
         let (stamp, scopes) = (self.stamp(&actor, 1)?, Scopes::from_bits(code.scopes.to_le_bytes()[0]));
         // The address was checked when the code was given out.
         let (client_id, redirect_uri) = (client_id.to_owned(), redirect_uri.to_owned());

@@ -227,6 +227,10 @@ fn a_code_is_good_once_for_its_application_and_address() {
     assert!(site.registry.check_authorization(&alice, &asked("https://ci.lab/cb")).unwrap());
     site.clock.advance_ms(HOUR_MS);
     assert!(redeem("https://ci.lab/cb", 9).is_err());
+    site.registry.authorize_by_code(&alice, &asked("https://ci.lab/cb"), [10; 32]).unwrap();
+    let account = site.registry.account("alice").unwrap().unwrap();
+    site.registry.set_password(account.principal.id, "another hash").unwrap();
+    assert!(matches!(redeem("https://ci.lab/cb", 10), Err(Error::CredentialRevoked)));
     let bob = site.user("bob");
     let refused = site.registry.check_authorization(&bob, &asked("https://ci.lab/cb"));
     assert!(matches!(refused, Err(Error::DeniedInNamespace { .. })));

@@ -132,7 +132,7 @@ fn an_organization_takes_null_for_no_address() {
 fn deleting_what_there_is_nothing_of_is_told_and_a_repository_of_that_name_is_one() {
     let (server, mut alice) = populated();
     let one = "/api/v1/repository/acme/app/tag/v1";
-    let delete = |alice: &Browser, target: &str| alice.request(&server, "DELETE", target).send();
+    let delete = |alice: &Browser, target: &str| alice.json(&server, "DELETE", target, &Value::Null).send();
     assert_eq!(delete(&alice, one).is(404).json()["error_type"], "not_found");
     delete(&alice, "/api/v1/repository/acme/app/manifest/sha256:0/labels/1").is(404);
     let new = json!({ "namespace": "acme", "repository": "app/tag/v1", "visibility": "private", "description": "" });
