@@ -14,6 +14,7 @@ mod tags;
 mod tests;
 mod tokens;
 mod trail;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -104,7 +105,8 @@ impl Registry {
             tokens::audit(rows, &mut findings)?;
             tags::audit(rows, &mut findings)?;
             manifests::audit(rows, &mut findings)?;
-            content::audit(rows, &mut findings)
+            content::audit(rows, &mut findings)?;
+            usage::audit(rows, &mut findings)
         })?;
         trail::audit(self, &Wanted(wanted), &mut findings)?;
         files::audit(self, deep, &Wanted(wanted), &mut findings)?;

@@ -27,5 +27,6 @@ pub(crate) mod teams;
 pub(crate) mod tokens;
 pub(crate) mod totals;
 pub(crate) mod uploads;
+pub(crate) mod usage;
 pub(crate) mod visible;
 pub(crate) mod words;

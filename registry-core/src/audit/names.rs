@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use super::{Findings, all};
 use crate::Error;
 use crate::metadata::ReadTxn;
-use crate::model::keys::{NamespaceId, Realm, RepositoryId};
+use crate::model::keys::{NamespaceId, Realm};
 use crate::model::tables::{
-    CATALOG, MANIFEST_LINKS, NAMESPACE, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES,
-    REPOSITORY, REPOSITORY_BLOBS, STARRED_BY, STARS, UPLOADS, USERS, WORDS,
+    CATALOG, NAMESPACE, NAMESPACES, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY, STARRED_BY,
+    STARS, USERS, WORDS,
 };
 use crate::model::words;
 
 pub(super) fn audit(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     namespaces(rows, findings)?;
     listings(rows, findings)?;
-    stars(rows, findings)?;
-    repository_counts(rows, findings)
+    stars(rows, findings)
 }
 
 fn namespaces(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
@@ -79,24 +78,5 @@ fn stars(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
     findings.compare("starred by", &given, &all(rows, &STARRED_BY)?);
     let starred = all(rows, &REPOSITORY)?.into_iter().filter(|(_, row)| row.stars > 0);
     findings.compare("stars", &counts, &starred.map(|(id, row)| (id, row.stars)).collect());
-    Ok(())
-}
-
-fn repository_counts(rows: &ReadTxn, findings: &mut Findings) -> Result<(), Error> {
-    type Counts = BTreeMap<RepositoryId, (u64, u64, u64)>;
-    let repositories = all(rows, &REPOSITORY)?;
-    let mut recount: Counts = repositories.keys().map(|id| (*id, (0, 0, 0))).collect();
-    for (repository, _) in all(rows, &MANIFEST_LINKS)?.into_keys() {
-        recount.entry(repository).or_default().0 += 1;
-    }
-    for ((repository, _), blob) in all(rows, &REPOSITORY_BLOBS)? {
-        recount.entry(repository).or_default().1 += u64::from(blob.is_linked);
-    }
-    for upload in all(rows, &UPLOADS)?.into_values() {
-        recount.entry(upload.repository).or_default().2 += 1;
-    }
-    let counted =
-        repositories.into_iter().map(|(id, row)| (id, (row.manifests, row.blobs, row.uploads))).collect();
-    findings.compare("repository counts (manifests, blobs, uploads)", &recount, &counted);
     Ok(())
 }

@@ -148,7 +148,7 @@ fn every_row_that_is_missing_is_noticed() {
         REPOSITORIES REPOSITORY CATALOG PUBLIC_CATALOG PUBLIC_NAMESPACES WORDS STARS STARRED_BY
         TAGS DEAD_TAGS MANIFESTS MANIFEST_BYTES MANIFEST_LINKS MANIFEST_BLOBS BLOB_MANIFESTS MANIFEST_CHILDREN
         HOLDS REFERRERS WITHDRAWN BLOBS NAMESPACE_BLOBS REPOSITORY_BLOBS BLOB_REPOSITORIES BLOB_GRACE
-        UPLOADS UPLOAD_EXPIRY UPLOAD_COUNTS SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
+        UPLOADS UPLOAD_EXPIRY UPLOAD_COUNTS USAGE SESSIONS USER_SESSIONS SESSION_EXPIRY TOTALS
         APPLICATIONS CLIENT_IDS NAMESPACE_APPLICATIONS TOKENS TOKEN_HASHES USER_TOKENS APPLICATION_TOKENS TOKEN_EXPIRY
         CODES CODE_EXPIRY
     );
@@ -203,7 +203,8 @@ fn every_count_that_is_off_is_noticed() {
     noticed!(SESSIONS, generation, created_ms, expires_ms);
     noticed!(NAMESPACE, public_repositories);
     noticed!(TEAMS, members);
-    noticed!(REPOSITORY, manifests, blobs, uploads, stars);
+    noticed!(REPOSITORY, manifests, manifest_bytes, blobs, blob_bytes, tags, uploads, stars);
+    noticed!(USAGE, repositories, manifests, manifest_bytes, blobs, blob_bytes, tags);
     noticed!(APPLICATIONS, tokens);
     noticed!(CODES, expires_ms);
     noticed!(MANIFESTS, repositories, size);

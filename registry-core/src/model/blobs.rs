@@ -6,7 +6,7 @@ use super::records::{Blob, RepositoryBlob};
 use super::tables::{
     BLOB_GRACE, BLOB_REPOSITORIES, BLOBS, MANIFESTS, NAMESPACE_BLOBS, REPOSITORY_BLOBS, UNLINKS,
 };
-use super::{repositories, totals};
+use super::{repositories, totals, usage};
 use crate::Error;
 use crate::metadata::{Rows, WriteTxn};
 use crate::oci::Digest;
@@ -37,7 +37,10 @@ pub(crate) fn link(
     if !blob.is_linked {
         blob.is_linked = true;
         txn.put(&BLOB_REPOSITORIES, &(*digest, at.repository), &());
-        repositories::update(txn, at.repository, |row| row.blobs += 1)?;
+        repositories::update(txn, at.repository, |row| {
+            row.blobs += 1;
+            row.blob_bytes += size;
+        })?;
         count_in_namespace(txn, at, digest, size)?;
     }
     let grace = (blob.manifests == 0).then_some(grace_ms);
@@ -58,6 +61,10 @@ fn count_in_namespace(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest, size
         };
         blob.namespaces += 1;
         txn.put(&BLOBS, digest, &blob);
+        usage::update(txn, at.namespace, |usage| {
+            usage.blobs += 1;
+            usage.blob_bytes += blob.size;
+        })?;
     }
     txn.put(&NAMESPACE_BLOBS, &key, &in_namespace);
     Ok(())
@@ -79,7 +86,11 @@ pub(crate) fn unlink(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest) -> Re
     if blob.is_linked {
         blob.is_linked = false;
         txn.delete(&BLOB_REPOSITORIES, &(*digest, at.repository));
-        repositories::update(txn, at.repository, |row| row.blobs -= 1)?;
+        let size = txn.get(&BLOBS, digest)?.ok_or(Error::Corrupt("blobs"))?.size;
+        repositories::update(txn, at.repository, |row| {
+            row.blobs -= 1;
+            row.blob_bytes -= size;
+        })?;
         uncount_in_namespace(txn, at, digest)?;
     }
     store(txn, at, digest, &blob);
@@ -96,6 +107,10 @@ fn uncount_in_namespace(txn: &mut WriteTxn<'_>, at: Granted, digest: &Digest) ->
     }
     txn.delete(&NAMESPACE_BLOBS, &key);
     let mut blob = txn.get(&BLOBS, digest)?.ok_or(Error::Corrupt("blobs"))?;
+    usage::update(txn, at.namespace, |usage| {
+        usage.blobs -= 1;
+        usage.blob_bytes -= blob.size;
+    })?;
     blob.namespaces -= 1;
     if blob.namespaces > 0 {
         txn.put(&BLOBS, digest, &blob);

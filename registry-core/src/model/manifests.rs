@@ -122,7 +122,7 @@ fn insert(
     }
     list_as_referrer(txn, at, digest, &link);
     take_over_referrers(txn, at, digest)?;
-    repositories::count_manifest(txn, at)
+    repositories::count_manifest(txn, at, manifest.bytes().len() as u64)
 }
 
 /// Lets the background hand to a subject what came to refer to it while it was absent.

@@ -188,6 +188,27 @@ record! {
         is_deleted: bool,
         /// How many starred it.
         stars: u64,
+        /// Sizes of the blobs linked, each once, and of the manifests.
+        blob_bytes: u64,
+        manifest_bytes: u64,
+        /// Tags that are alive.
+        tags: u64,
+    }
+}
+
+record! {
+    /// What a namespace uses.
+    pub(crate) struct Usage {
+        /// Repositories that were not deleted.
+        repositories: u64,
+        /// Blobs that its repositories link, each once, and their sizes added up.
+        blobs: u64,
+        blob_bytes: u64,
+        /// Manifests of its repositories, and their sizes. One that several of them have counts in each.
+        manifests: u64,
+        manifest_bytes: u64,
+        /// Tags that are alive.
+        tags: u64,
     }
 }
 

@@ -7,7 +7,7 @@ use super::keys::{Grantee, NamespaceId, RepositoryId, TeamId, Work};
 use super::organizations::NewOrganization;
 use super::records::Repository;
 use super::tables::{CATALOG, NAMESPACE, PUBLIC_CATALOG, PUBLIC_NAMESPACES, REPOSITORIES, REPOSITORY, WORK};
-use super::{grants, prototypes, stars, words};
+use super::{grants, prototypes, stars, usage, words};
 use crate::Error;
 use crate::access::{Actor, Role};
 use crate::metadata::{Rows, WriteTxn};
@@ -70,6 +70,7 @@ pub(crate) fn create(
     };
     txn.put(&REPOSITORIES, &(namespace, row.path.clone()), &new.repository);
     txn.put(&REPOSITORY, &new.repository, &row);
+    usage::update(txn, namespace, |usage| usage.repositories += 1)?;
     let at = Granted { namespace, repository: new.repository };
     words::add(txn, at, &row.path);
     if let Some(creator) = actor.principal_id() {
@@ -98,17 +99,42 @@ pub(crate) fn update(
 }
 
 /// Counts a manifest that was linked; the first one brings the repository into the listings.
-pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
+pub(crate) fn count_manifest(txn: &mut WriteTxn<'_>, at: Granted, size: u64) -> Result<(), Error> {
+    usage::update(txn, at.namespace, |usage| {
+        usage.manifests += 1;
+        usage.manifest_bytes += size;
+    })?;
     let mut is_first = false;
     let row = update(txn, at.repository, |row| {
         is_first = !row.had_manifest;
         row.had_manifest = true;
         row.manifests += 1;
+        row.manifest_bytes += size;
     })?;
     if !is_first {
         return Ok(());
     }
     list(txn, at, &row)
+}
+
+/// Counts a manifest of this size that was forgotten.
+pub(crate) fn uncount_manifest(txn: &mut WriteTxn<'_>, at: Granted, size: u64) -> Result<(), Error> {
+    usage::update(txn, at.namespace, |usage| {
+        usage.manifests -= 1;
+        usage.manifest_bytes -= size;
+    })?;
+    update(txn, at.repository, |row| {
+        row.manifests -= 1;
+        row.manifest_bytes -= size;
+    })
+    .map(drop)
+}
+
+/// Counts a tag that came to life, or ended.
+pub(crate) fn count_tag(txn: &mut WriteTxn<'_>, at: Granted, is_alive: bool) -> Result<(), Error> {
+    let counted = |tags: u64| if is_alive { tags + 1 } else { tags - 1 };
+    usage::update(txn, at.namespace, |usage| usage.tags = counted(usage.tags))?;
+    update(txn, at.repository, |row| row.tags = counted(row.tags)).map(drop)
 }
 
 fn list_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, String)) -> Result<(), Error> {
@@ -153,6 +179,7 @@ fn unlist_publicly(txn: &mut WriteTxn<'_>, at: Granted, key: &(NamespaceId, Stri
 /// the background.
 pub(crate) fn bury(txn: &mut WriteTxn<'_>, at: Granted) -> Result<(), Error> {
     let row = update(txn, at.repository, |row| row.is_deleted = true)?;
+    usage::update(txn, at.namespace, |usage| usage.repositories -= 1)?;
     unlist(txn, at, &row)?;
     words::remove(txn, at, &row.path);
     txn.put(&WORK, &(at.namespace, at.repository, Work::PurgeRepository), &Vec::new());
@@ -207,5 +234,5 @@ pub(crate) fn remove_if_never_used(txn: &mut WriteTxn<'_>, at: Granted) -> Resul
     words::remove(txn, at, &row.path);
     txn.delete(&REPOSITORIES, &(at.namespace, row.path));
     txn.delete(&REPOSITORY, &at.repository);
-    Ok(())
+    usage::update(txn, at.namespace, |usage| usage.repositories -= 1)
 }

@@ -8,7 +8,7 @@ use super::messages::{Message, MessageId};
 use super::profiles::Profile;
 use super::records::{
     Application, Blob, Code, Count, LiveTag, Manifest, ManifestLink, Namespace, Prototype, Referrer,
-    Repository, RepositoryBlob, Robot, Session, TagRow, Team, Token, Totals, Upload, User,
+    Repository, RepositoryBlob, Robot, Session, TagRow, Team, Token, Totals, Upload, Usage, User,
 };
 use crate::access::{PrincipalId, Role, TeamRole, TokenId};
 use crate::metadata::Table;
@@ -131,6 +131,8 @@ pub(crate) const WITHDRAWN: Table<(NamespaceId, u64, RepositoryId, Digest), ()> 
 pub(crate) const BLOBS: Table<Digest, Blob> = Table::new("blobs");
 /// How many repositories of a namespace link a blob.
 pub(crate) const NAMESPACE_BLOBS: Table<(NamespaceId, Digest), Count> = Table::new("namespace blobs");
+/// What a namespace uses.
+pub(crate) const USAGE: Table<NamespaceId, Usage> = Table::new("usage");
 /// A blob in a repository: linked, or only referred to.
 pub(crate) const REPOSITORY_BLOBS: Table<(RepositoryId, Digest), RepositoryBlob> =
     Table::new("repository blobs");

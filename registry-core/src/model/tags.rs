@@ -1,10 +1,10 @@
 //! Tags as histories of rows (Quay's model): at most one row alive, older ones restorable.
 
 use super::authorize::Granted;
-use super::collection;
 use super::keys::{Hold, NamespaceId};
 use super::records::{DigestField, LiveTag, TagRow};
 use super::tables::{DEAD_TAGS, HOLDS, TAG_HISTORY, TAG_TIMES, TAGS};
+use super::{collection, repositories};
 use crate::Error;
 use crate::metadata::key::Descending;
 use crate::metadata::{Rows, WriteTxn};
@@ -41,7 +41,7 @@ pub(crate) fn set(
     txn.put(&HOLDS, &(at.repository, *digest, Hold::LiveTag(tag.clone())), &());
     collection::note_change(txn, at);
     txn.delete(&HOLDS, &(at.repository, *digest, Hold::Push));
-    Ok(())
+    repositories::count_tag(txn, at, true)
 }
 
 /// Ends the live row of the tag; it stays restorable within the namespace's window.
@@ -61,14 +61,14 @@ pub(crate) fn end(txn: &mut WriteTxn<'_>, at: Granted, tag: &Tag, now_ms: u64) -
     txn.put(&DEAD_TAGS, &(at.namespace, end, at.repository, tag.clone()), &live.start_ms);
     txn.delete(&HOLDS, &(at.repository, digest, Hold::LiveTag(tag.clone())));
     txn.put(&HOLDS, &(at.repository, digest, Hold::DeadTag(tag.clone(), live.start_ms)), &());
-    Ok(())
+    repositories::count_tag(txn, at, false)
 }
 
 /// Removes some rows of the repository's tags, alive or not; true once none is left.
 pub(crate) fn forget_some(txn: &mut WriteTxn<'_>, at: Granted, limit: usize) -> Result<bool, Error> {
     let rows = txn.scan(&TAG_HISTORY, &(at.repository,), None, limit)?;
     for ((_, tag, start), row) in &rows {
-        forget(txn, at, tag, *start, row);
+        forget(txn, at, tag, *start, row)?;
     }
     Ok(rows.len() < limit)
 }
@@ -87,7 +87,7 @@ pub(crate) fn expire_some(
         let at = Granted::for_background(namespace, *repository);
         let key = (*repository, tag.clone(), Descending(*start_ms));
         let row = txn.get(&TAG_HISTORY, &key)?.ok_or(Error::Corrupt("tag history"))?;
-        forget(txn, at, tag, Descending(*start_ms), &row);
+        forget(txn, at, tag, Descending(*start_ms), &row)?;
         collection::nominate(txn, at, &row.digest.0);
         expired += 1;
     }
@@ -95,13 +95,20 @@ pub(crate) fn expire_some(
 }
 
 /// Removes a row of a tag's history, and what it holds.
-fn forget(txn: &mut WriteTxn<'_>, at: Granted, tag: &Tag, start: Descending, row: &TagRow) {
+fn forget(
+    txn: &mut WriteTxn<'_>,
+    at: Granted,
+    tag: &Tag,
+    start: Descending,
+    row: &TagRow,
+) -> Result<(), Error> {
     let Descending(start_ms) = start;
     txn.delete(&TAG_HISTORY, &(at.repository, tag.clone(), Descending(start_ms)));
     txn.delete(&TAG_TIMES, &(at.repository, Descending(start_ms), tag.clone()));
     let hold = match row.end_ms {
         None => {
             txn.delete(&TAGS, &(at.repository, tag.clone()));
+            repositories::count_tag(txn, at, false)?;
             Hold::LiveTag(tag.clone())
         }
         Some(end) => {
@@ -110,6 +117,7 @@ fn forget(txn: &mut WriteTxn<'_>, at: Granted, tag: &Tag, start: Descending, row
         }
     };
     txn.delete(&HOLDS, &(at.repository, row.digest.0, hold));
+    Ok(())
 }
 
 /// The live row.

@@ -43,8 +43,8 @@ pub(crate) fn forget(
     }
     txn.delete(&HOLDS, &(at.repository, *digest, Hold::Push));
     txn.delete(&MANIFEST_LINKS, &(at.repository, *digest));
-    repositories::update(txn, at.repository, |row| row.manifests -= 1)?;
-    forget_bytes(txn, digest)?;
+    let size = forget_bytes(txn, digest)?;
+    repositories::uncount_manifest(txn, at, size)?;
     Ok(edges)
 }
 
@@ -76,12 +76,13 @@ fn forget_children(txn: &mut WriteTxn<'_>, at: Granted, index: &Digest) -> Resul
     Ok(children.len())
 }
 
-fn forget_bytes(txn: &mut WriteTxn<'_>, digest: &Digest) -> Result<(), Error> {
+/// Gives the size of what was forgotten here, be it kept for others.
+fn forget_bytes(txn: &mut WriteTxn<'_>, digest: &Digest) -> Result<u64, Error> {
     let mut row = txn.get(&MANIFESTS, digest)?.ok_or(Error::Corrupt("manifests"))?;
     row.repositories -= 1;
     if row.repositories > 0 {
         txn.put(&MANIFESTS, digest, &row);
-        return Ok(());
+        return Ok(row.size);
     }
     txn.delete(&MANIFESTS, digest);
     totals::update(txn, totals::row_of(digest), |totals| {
@@ -89,8 +90,9 @@ fn forget_bytes(txn: &mut WriteTxn<'_>, digest: &Digest) -> Result<(), Error> {
         totals.manifest_bytes -= row.size;
     })?;
     if row.is_file {
-        return blobs::queue_unlink_if_unnamed(txn, digest);
+        blobs::queue_unlink_if_unnamed(txn, digest)?;
+    } else {
+        txn.delete(&MANIFEST_BYTES, digest);
     }
-    txn.delete(&MANIFEST_BYTES, digest);
-    Ok(())
+    Ok(row.size)
 }
