@@ -36,12 +36,16 @@ struct Mark {
     twin: Twin,
     /// Whether what comes before the next mark is seen step by step.
     is_next_gradual: bool,
+    /// What else may still be seen, since a cut came in the middle of what leads from there to the twin.
+    remains: Option<Twin>,
 }
 
 /// A registry from its opening to the next cut, beside its twin.
 struct Life {
     site: Site,
     twin: Twin,
+    /// What may be left of the state before the last cut, until the background has done its work.
+    remains: Option<Twin>,
     marks: Vec<Mark>,
 }
 
@@ -53,27 +57,35 @@ impl Life {
         let mut life = Self {
             site: Site::on(disk, clock, registry, settings()),
             twin: Twin::default(),
+            remains: None,
             marks: Vec::new(),
         };
-        life.is(twin);
+        life.is(twin, None);
         life
     }
 
     /// Sets the twin to what the registry has been since it was opened.
-    fn is(&mut self, twin: Twin) {
-        self.twin = twin;
-        self.marks = vec![Mark { log_len: 0, twin: self.twin.clone(), is_next_gradual: false }];
+    fn is(&mut self, twin: Twin, remains: Option<Twin>) {
+        (self.twin, self.remains) = (twin, remains);
+        self.marks = vec![self.mark_at(0)];
         self.mark();
     }
 
+    fn mark_at(&self, log_len: usize) -> Mark {
+        let (twin, remains) = (self.twin.clone(), self.remains.clone());
+        Mark { log_len, twin, is_next_gradual: false, remains }
+    }
+
     fn mark(&mut self) {
-        let (log_len, twin) = (self.site.disk.log_len(), self.twin.clone());
-        self.marks.push(Mark { log_len, twin, is_next_gradual: false });
+        self.marks.push(self.mark_at(self.site.disk.log_len()));
     }
 
     fn make(&mut self, the_move: &Move) {
         self.marks.last_mut().unwrap().is_next_gradual = the_move.is_gradual();
         step(&self.site, &mut self.twin, the_move);
+        if the_move.is_gradual() {
+            self.remains = None;
+        }
         self.mark();
     }
 
@@ -111,9 +123,10 @@ impl Life {
         let before = &self.marks[acknowledged];
         let after = self.marks.get(acknowledged + 1).unwrap_or(before);
         let mut next = Self::begin(self.site.disk.cut(at, random.next()), after.twin.clone(), random.next());
-        let mut happened = what_happened(&next.site, before, after).clone();
+        let (happened, remains) = what_happened(&next.site, before, after);
+        let mut happened = happened.clone();
         happened.uploads = left_of(&next.site, &before.twin.uploads, &after.twin.uploads);
-        next.is(happened);
+        next.is(happened, remains.cloned());
         next
     }
 
@@ -130,19 +143,28 @@ impl Life {
     }
 }
 
-/// Which of the two states the registry is in: that of the last mark before the cut, or that of the next.
-fn what_happened<'marks>(left: &Site, before: &'marks Mark, after: &'marks Mark) -> &'marks Twin {
+/// Which of the two states the registry is in, that of the last mark before the cut or that of the next; and what else it
+/// may be in parts, if it is between two.
+fn what_happened<'marks>(
+    left: &Site,
+    before: &'marks Mark,
+    after: &'marks Mark,
+) -> (&'marks Twin, Option<&'marks Twin>) {
     let found = seen_of(&left.registry, &after.twin);
     let [expected, or_expected] = [&before.twin, &after.twin].map(|twin| twin.seen(&after.twin));
+    let is_between = before.is_next_gradual || before.remains.is_some();
     if found == expected && !before.is_next_gradual {
-        return &before.twin;
+        return (&before.twin, before.remains.as_ref());
     }
-    let is_one = |(key, value)| expected.get(key) == Some(value) || or_expected.get(key) == Some(value);
+    let remains = before.remains.as_ref().map(|twin| twin.seen(&after.twin)).unwrap_or_default();
+    let is_one =
+        |(key, value)| [&expected, &or_expected, &remains].iter().any(|state| state.get(key) == Some(value));
     assert!(
-        found == or_expected || before.is_next_gradual && found.iter().all(is_one),
+        found == or_expected || is_between && found.iter().all(is_one),
         "found {found:#?}\nacknowledged {expected:#?}\nor with what was under way {or_expected:#?}"
     );
-    &after.twin
+    let remains = before.remains.as_ref().or_else(|| before.is_next_gradual.then_some(&before.twin));
+    (&after.twin, remains.filter(|_| found != or_expected))
 }
 
 /// The uploads that are still open, from where they were saved. One whose end was under way may have got further, or have
