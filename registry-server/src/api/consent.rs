@@ -13,8 +13,13 @@ use super::scopes;
 /// site, as the address of the application does, so forms are not bound to this one.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Asks whether an application may act for whoever is signed in.
-pub(super) fn page(asked: &AuthorizationRequest, info: &ApplicationInfo, csrf_token: &str) -> Response {
+/// Asks `user`, who is signed in, whether an application may act for them.
+pub(super) fn page(
+    asked: &AuthorizationRequest,
+    info: &ApplicationInfo,
+    user: &str,
+    csrf_token: &str,
+) -> Response {
     let authorization = &asked.authorization;
     let scopes: String = authorization.scopes.iter().map(|scope| item(scopes::told(scope).1)).collect();
     let fields: String = [
@@ -28,11 +33,13 @@ pub(super) fn page(asked: &AuthorizationRequest, info: &ApplicationInfo, csrf_to
     .chain(asked.state.as_deref().map(|state| ("state", state)))
     .map(|(name, value)| format!("<input type=hidden name={name} value=\"{}\">", escape(value)))
     .collect();
-    let (name, org) = (escape(&info.details.name), escape(&info.namespace));
+    let (name, org, user) = (escape(&info.details.name), escape(&info.namespace), escape(user));
+    let address = escape(&authorization.redirect_uri);
     html(
         StatusCode::OK,
         &format!(
-            "<h1>{name}</h1><p>This application of {org} asks to act for you. It could:</p><ul>{scopes}</ul>\
+            "<h1>{name}</h1><p>You are signed in as <b>{user}</b>. This application of {org} asks to act for you. It \
+             could:</p><ul>{scopes}</ul><p>The answer goes to <code>{address}</code>.</p>\
              <form method=post action=/oauth/authorizeapp>{fields}\
              <button>Allow</button> <button formaction=/oauth/denyapp>Deny</button></form>"
         ),

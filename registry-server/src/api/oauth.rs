@@ -163,7 +163,8 @@ pub(super) async fn authorize(
         Ok(false) => {
             let client_id = asked.authorization.client_id.clone();
             let info = app.call(move |registry| registry.public_application(&client_id)).await?;
-            Ok(consent::page(&asked, &info, &caller.csrf_token(&app).unwrap_or_default()))
+            let user = caller.account().map(|account| account.name.as_str()).unwrap_or_default();
+            Ok(consent::page(&asked, &info, user, &caller.csrf_token(&app).unwrap_or_default()))
         }
     }
 }

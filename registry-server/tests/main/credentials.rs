@@ -164,6 +164,7 @@ fn consent_gives_a_token_to_the_registered_address_and_no_other() {
     let page = alice.get(&server, &format!("/oauth/authorize?{good}")).is(200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.text().contains("a&amp;b") && !page.text().contains("<script"));
+    assert!(page.text().contains("<b>alice</b>") && page.text().contains("<code>https://ci.lab/cb</code>"));
     let denied = form(&server, &alice, "/oauth/denyapp", &good);
     assert_eq!(target(&denied), "https://ci.lab/cb?error=access_denied&state=a%26b");
     let answer = form(&server, &alice, "/oauth/authorizeapp", &good);
